@@ -1,0 +1,1 @@
+"""The pure, synchronous core: (state, event, now_ms) -> (state, commands)."""

@@ -1,0 +1,1 @@
+"""What every adapter stands on: clock, errors, ports, the engine loop, logs."""

@@ -1,0 +1,1 @@
+"""FACTS: the vocabulary every room speaks, and what is kept. Imports nothing of ours."""

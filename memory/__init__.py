@@ -1,0 +1,1 @@
+"""LESSONS: (history, now_ms) -> limits. Pure; no I/O."""
