@@ -107,7 +107,7 @@ clean: ## remove .venv and what the tools keep; var/ (database, logs) stays
 # An interrupted installation leaves no stamp, so the next call takes it up again.
 $(STAMP): | $(PY)
 	@echo "Installing what $(LISTED) lists into $(VENV) (once; about a minute) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
 		--only-binary :all: -r $(LISTED)
 	@rm -f $(VENV)/.installed-*
 	@touch $@
