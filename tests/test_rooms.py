@@ -45,7 +45,7 @@ def test_import_contracts_hold() -> None:
 
 
 def test_every_pure_module_is_under_the_pure_contract() -> None:
-    """A module of the pure set that exists is a source module of the contract that keeps it pure."""
+    """Each module of the pure set that exists is named in the contract that keeps it pure."""
     covered = _contract("The pure half touches no world")["source_modules"]
     existing = {source.name for source in sources()}
     missing = [
