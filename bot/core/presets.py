@@ -1,0 +1,119 @@
+"""What a bot is: one typed configuration, and the ancestors' behaviours as ready-made ones.
+
+Must not know: settings files or chat. A configuration is validated here, field by field, in words.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from bot.core.trade import BOT_ID_LENGTH_MAX
+from data.model import MarginType, OrderKind
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+
+
+class ApprovalMode(StrEnum):
+    """Who has the last word on an entry."""
+
+    SIGNAL_ONLY = "signal-only"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotConfig:
+    """One bot's whole configuration. Percents are of 100; limits of 0 mean "no limit"."""
+
+    bot_id: str
+    user_id: str
+    account_id: str
+    preset: str = "signals"
+    strategy: str = "continuation"
+    strategy_params: tuple[tuple[str, float], ...] = ()
+    symbols: tuple[str, ...] = ()  # empty: the universe
+    timeframe: str = "30m"
+    approval_mode: ApprovalMode = ApprovalMode.APPROVE
+    approval_ttl_ms: int = 5 * MINUTE_MS
+    entry_kind: OrderKind = OrderKind.MARKET
+    entry_timeout_ms: int = MINUTE_MS
+    position_timeout_ms: int = 0
+    review_every_ms: int = 0  # adviser looks at an open position this often; 0: never
+    leverage: int = 5
+    margin_type: MarginType = MarginType.ISOLATED
+    risk_pct: Decimal = Decimal(1)  # of the wallet, lost at the stop
+    notional_pct_max: Decimal = Decimal(100)  # of the wallet
+    reward_risk_min: Decimal = Decimal("1.2")
+    stop_distance_bps_min: Decimal = Decimal(5)
+    stop_distance_bps_max: Decimal = Decimal(1500)
+    drift_bps_max: Decimal = Decimal(50)  # price moved since the card: beyond it a tap is refused
+    confirm_bps: Decimal = Decimal(20)  # beyond it a tap asks "anyway?"
+    score_threshold: float = 75.0
+    confidence_min: float = 60.0
+    signals_per_day_max: int = 5
+    trades_per_day_max: int = 10
+    open_trades_max: int = 1
+    daily_loss_pct_max: Decimal = Decimal(5)
+    wallet_usdt_min: Decimal = Decimal(10)
+
+
+PRESETS: Final[dict[str, BotConfig]] = {
+    "signals": BotConfig(bot_id="signals", user_id="", account_id=""),
+}
+
+
+def from_preset(name: str, *, bot_id: str, user_id: str, account_id: str) -> BotConfig:
+    """A configuration to start editing from. Raises KeyError when no preset has that name."""
+    return replace(
+        PRESETS[name], bot_id=bot_id, user_id=user_id, account_id=account_id, preset=name
+    )
+
+
+def faults_of(config: BotConfig) -> tuple[str, ...]:
+    """Everything wrong with a configuration, each as one sentence naming field, value, range."""
+    found = []
+    if not (0 < len(config.bot_id) <= BOT_ID_LENGTH_MAX and _is_slug(config.bot_id)):
+        found.append(f"bot_id is {config.bot_id!r}; use 1 to {BOT_ID_LENGTH_MAX} of a-z, 0-9.")
+    for name, low, high in _BOUNDS:
+        value = getattr(config, name)
+        if not low <= value <= high:
+            found.append(f"{name} is {value}; allowed is {low} to {high}.")
+    if config.entry_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
+        found.append(f"entry_kind is {config.entry_kind}; allowed is market or limit.")
+    if config.stop_distance_bps_min >= config.stop_distance_bps_max:
+        found.append(
+            f"stop_distance_bps_min is {config.stop_distance_bps_min}; it must be below "
+            f"stop_distance_bps_max, which is {config.stop_distance_bps_max}."
+        )
+    return tuple(found)
+
+
+_BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(
+    (name, Decimal(low), Decimal(high))
+    for name, low, high in (
+        ("leverage", "1", "125"),
+        ("risk_pct", "0.01", "10"),
+        ("notional_pct_max", "1", "10000"),
+        ("reward_risk_min", "0", "100"),
+        ("stop_distance_bps_min", "0", "9000"),
+        ("stop_distance_bps_max", "1", "9000"),
+        ("drift_bps_max", "1", "1000"),
+        ("confirm_bps", "0", "1000"),
+        ("score_threshold", "0", "100"),
+        ("confidence_min", "0", "100"),
+        ("signals_per_day_max", "0", "10000"),
+        ("trades_per_day_max", "0", "10000"),
+        ("open_trades_max", "1", "100"),
+        ("daily_loss_pct_max", "0", "100"),
+        ("approval_ttl_ms", "1000", str(24 * HOUR_MS)),
+        ("entry_timeout_ms", "1000", str(24 * HOUR_MS)),
+        ("position_timeout_ms", "0", str(90 * 24 * HOUR_MS)),
+        ("review_every_ms", "0", str(24 * HOUR_MS)),
+    )
+)
+
+
+def _is_slug(text: str) -> bool:
+    return all(c in "abcdefghijklmnopqrstuvwxyz0123456789" for c in text)

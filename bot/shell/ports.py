@@ -1,0 +1,101 @@
+"""What the engine asks of the world, as Protocols. Adapters implement them; tests fake them.
+
+Must not know: any adapter. Every outside answer comes back as a core event.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.core.desk import Desk
+from bot.core.messages import AskAdvisor, Command, Event, Question, ShowCard, Tell, VenueCommand
+from bot.core.trade import Trade
+from data.model import Candle, Decision, Instrument
+
+EventSink = Callable[[Event], None]  # never blocks; the engine's queue is behind it
+
+
+class Venue(Protocol):
+    """The account at the exchange. Also streams events of its own accord into the sink."""
+
+    async def perform(self, command: VenueCommand) -> Sequence[Event]:
+        """Carry one command out, once, and say what came of it. Raises only OurFault."""
+
+
+class Window(Protocol):
+    """Closed bars of one symbol and timeframe, oldest first, as float64 arrays of shape (n,)."""
+
+    @property
+    def open_ms(self) -> NDArray[np.int64]: ...
+    @property
+    def open(self) -> NDArray[np.float64]: ...
+    @property
+    def high(self) -> NDArray[np.float64]: ...
+    @property
+    def low(self) -> NDArray[np.float64]: ...
+    @property
+    def close(self) -> NDArray[np.float64]: ...
+    @property
+    def volume(self) -> NDArray[np.float64]: ...
+
+
+class Market(Protocol):
+    """Prices and instruments, shared by all desks."""
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The symbol's filters; None when it is not tradable."""
+
+    def mark_price(self, symbol: str) -> tuple[Decimal, int] | None:
+        """(mark price, its moment in ms); None when none is known."""
+
+    def window(self, symbol: str, timeframe: str) -> Window | None:
+        """Closed bars; None while warming up or stale."""
+
+
+BarSink = Callable[[Candle], None]  # called once for each freshly closed bar, in order
+
+
+class Advisor(Protocol):
+    """Answers questions. Any failure inside is an abstention, never an exception."""
+
+    @property
+    def name(self) -> str:
+        """ "rules" or "gemini"."""
+
+    async def decide(self, question: Question, deadline_ms: int) -> Decision:
+        """One answer by the deadline (exchange time), or an abstention that says why."""
+
+
+class Journal(Protocol):
+    """The durable record: one transaction an event."""
+
+    async def commit(
+        self,
+        *,
+        seq: int,
+        now_ms: int,
+        event: Event,
+        commands: Sequence[Command],
+        desk: Desk,
+        changed: Sequence[Trade],
+    ) -> None:
+        """Keep the step for good before its commands are carried out. Raises StorageFull."""
+
+
+class Notifier(Protocol):
+    """The way to people. Never raises, never waits for the network."""
+
+    def show_card(self, command: ShowCard, trade: Trade, desk: Desk) -> None:
+        """Put a plan before a person."""
+
+    def tell(self, command: Tell, trade: Trade | None, desk: Desk) -> None:
+        """Say something."""
+
+    def trade_changed(self, trade: Trade, desk: Desk) -> None:
+        """A trade's record changed: its card, if it has one, may be redrawn."""
+
+
+AdvisorCall = AskAdvisor
