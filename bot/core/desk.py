@@ -6,6 +6,7 @@ Must not know: the clock, the network, chat. `step` is the only way its record c
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.core.messages import Command, Event
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
 from bot.core.trade import WORKING, Phase, Trade
@@ -29,7 +30,7 @@ class Desk:
 
     account_id: str
     user_id: str
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     ready: bool = False  # False until the exchange was read: INITIALIZING
     bots: dict[str, BotConfig] = field(default_factory=dict)
     running: tuple[str, ...] = ()
@@ -39,7 +40,7 @@ class Desk:
     wallet_ms: int = 0
     wallet_peak_usdt: Decimal = ZERO
     halts: tuple[str, ...] = ()  # reasons for taking no entries
-    day: DayCount = DayCount()
+    day: DayCount = field(default_factory=DayCount)
     foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
     stream_ok: bool = True
     snapshot_at_ms: int | None = None  # when to read the whole account next
@@ -55,3 +56,22 @@ class Desk:
             return Phase.INITIALIZING
         phases = [t.phase for t in self.working() if t.bot_id == bot_id]
         return max(phases, key=list(Phase).index, default=Phase.IDLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskStep:
+    """What one event did: the new state, the wishes, and the trades whose record changed."""
+
+    desk: Desk
+    commands: tuple[Command, ...] = ()
+    changed: tuple[Trade, ...] = ()
+
+
+def wake_ms(desk: Desk) -> int | None:
+    """The earliest moment at which `Woke` must be delivered; None when nothing waits."""
+    raise AssertionError("under construction")
+
+
+def step(desk: Desk, event: Event, now_ms: int) -> DeskStep:
+    """Fold one event into the desk; commands are wishes for the shell to carry out."""
+    raise AssertionError("under construction")

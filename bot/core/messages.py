@@ -224,6 +224,7 @@ class SnapshotTaken:
     positions: tuple[Position, ...]  # non-zero ones only
     open_orders: tuple[OrderReport, ...]  # plain orders and untriggered conditional ones
     recent_fills: tuple[Fill, ...] = ()
+    instruments: tuple[Instrument, ...] = ()  # of the symbols with positions or orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -205,6 +205,8 @@ class Trade:
     entry_expires_ms: int | None = None
     unprotected_since_ms: int | None = None
     unprotected_ms: int = 0  # how long the position was bare before its stop was confirmed
+    alarm_at_ms: int | None = None  # when to tell the owner that it is still bare
+    close_at_ms: int | None = None  # not before this may the next close order be sent
     close_by_ms: int | None = None  # position timeout
     review_at_ms: int | None = None  # when the adviser looks at the open position next
     position_ask_ms: int | None = None  # when to ask the exchange for the position next
