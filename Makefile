@@ -58,7 +58,7 @@ replay: $(STAMP) ## a recorded tape through the service's own code: ARGS="--tape
 	@$(PY) -m bot replay $(ARGS)
 
 docs: $(STAMP) ## draw docs/trade-machine.md from the transition table
-	@$(PY) docs/draw_machine.py
+	@$(PY) -m docs.draw_machine
 
 soak: $(STAMP) ## hours, not seconds: many seeds, then a long unattended demo
 	@$(PY) -m bot sim --seeds 0-50000
@@ -91,7 +91,7 @@ check: $(STAMP) ## everything CI asks: format, lint, types, rooms, tidy, docs, t
 	$(call announce,tidy)
 	@$(MAKE) --no-print-directory tidy ARGS=
 	$(call announce,docs)
-	@$(PY) docs/draw_machine.py --check
+	@$(PY) -m docs.draw_machine --check
 	@$(PY) -m pytest tests/test_docs.py
 	$(call announce,tests)
 	@$(MAKE) --no-print-directory test ARGS=
