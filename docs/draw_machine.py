@@ -22,8 +22,8 @@ INTRODUCTION = """\
 
 Drawn by `make docs` from the table in `bot/core/machine.py`; do not edit. An input that is not in a
 phase's table cannot come in that phase: it raises, and nothing has changed. Arrows that lead back
-to where they start are left out of the picture. `INITIALIZING` is a desk's phase, not a trade's: the
-exchange has not yet been read, and no trade begins.
+to where they start are left out of the picture. `INITIALIZING` is a desk's phase, not a trade's:
+the exchange has not yet been read, and no trade begins.
 """
 
 
