@@ -200,6 +200,7 @@ class Trade:
     funding: tuple[Funding, ...] = ()
     position_seen: Decimal | None = None  # signed, the exchange's last word on this symbol
     position_seen_ms: int = 0
+    moved_ms: int = 0  # the latest moment at which the exchange says something was filled
     decide_by_ms: int | None = None
     card_expires_ms: int | None = None
     entry_expires_ms: int | None = None
@@ -208,6 +209,7 @@ class Trade:
     alarm_at_ms: int | None = None  # when to tell the owner that it is still bare
     close_at_ms: int | None = None  # not before this may the next close order be sent
     close_by_ms: int | None = None  # position timeout
+    review_every_ms: int = 0  # 0: the adviser does not look at open positions
     review_at_ms: int | None = None  # when the adviser looks at the open position next
     position_ask_ms: int | None = None  # when to ask the exchange for the position next
     fills_ask_ms: int | None = None

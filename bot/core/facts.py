@@ -1,0 +1,392 @@
+"""Facts of one trade: what an input says is written down, whatever the phase.
+
+Must not know: what to do about a fact. Every fold is safe to repeat, and none believes less than
+it did: filled quantities only grow, a terminal order stays terminal.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+from bot.core.draft import Draft
+from bot.core.messages import (
+    AskFailed,
+    CloseRequested,
+    Filled,
+    FillsListed,
+    FundingListed,
+    Level,
+    OrderMissing,
+    OrderRefused,
+    OrderReported,
+    OrderUnknown,
+    PositionSeen,
+    ShowCard,
+    Woke,
+)
+from bot.core.rulings import Drop, Proceed, Sweep
+from bot.core.trade import (
+    UNHEARD,
+    Order,
+    OrderState,
+    Phase,
+    Role,
+    Trade,
+)
+from data.model import ExitReason, Fill, FillCause, OrderKind, OrderStatus
+from data.money import ZERO
+
+MISSING_LIVE_MIN: Final = 3  # a confirmed order may be invisible to queries for a while
+
+# --------------------------------------------------------------------------- questions
+
+
+def entered(trade: Trade) -> Decimal:
+    """Base units our entry orders have filled, as far as anyone has told us."""
+    return sum((o.filled for o in trade.orders if o.role is Role.ENTRY), ZERO)
+
+
+def booked(trade: Trade) -> Decimal:
+    """Base units held by our own book: entries less exits, with foreign fills (adopted: seen)."""
+    direction = trade.direction
+    if trade.adopted or direction is None:
+        return abs(trade.position_seen or ZERO)
+    net = ZERO
+    for order in trade.orders:
+        net += order.filled if order.role is Role.ENTRY else -order.filled
+    for fill in trade.fills:
+        if trade.order(fill.order_id) is None:
+            net += fill.quantity if fill.side is direction.entry_side else -fill.quantity
+    return net
+
+
+def seen(trade: Trade) -> Decimal | None:
+    """Base units the exchange showed in our direction; None when that is older than a fill."""
+    if trade.position_seen is None or trade.position_seen_ms < trade.moved_ms:
+        return None
+    sign = 1 if trade.direction is None else trade.direction.sign
+    return abs(trade.position_seen) if trade.adopted else trade.position_seen * sign
+
+
+def held(trade: Trade) -> Decimal:
+    """What must be treated as held: the larger of what we booked and what the exchange showed."""
+    shown = seen(trade)
+    own = booked(trade)
+    return own if shown is None else max(own, shown)
+
+
+def is_flat(trade: Trade) -> bool:
+    """True when our book and the exchange both say that nothing is held."""
+    shown = seen(trade)
+    return shown == ZERO and booked(trade) == ZERO
+
+
+def fills_missing(trade: Trade) -> bool:
+    """True when an order has filled more than the fills we know (their fees and profit)."""
+    return any(_filled_by(trade, o.order_id) < o.filled for o in trade.orders)
+
+
+def realized_usdt(trade: Trade) -> Decimal:
+    """Realised profit before fees and funding, as the exchange computed it fill by fill."""
+    return sum((f.realized_pnl_usdt for f in trade.fills), ZERO)
+
+
+def fees_usdt(trade: Trade) -> Decimal:
+    """Fees paid in USDT (a fee in another asset is kept on its fill, not converted)."""
+    return sum((f.fee for f in trade.fills if f.fee_asset == "USDT"), ZERO)
+
+
+def funding_usdt(trade: Trade) -> Decimal:
+    """Funding received (positive) or paid (negative)."""
+    return sum((f.amount_usdt for f in trade.funding), ZERO)
+
+
+def average_price(trade: Trade, *, entry: bool) -> Decimal:
+    """Volume-weighted price of the fills that opened (or closed) it; ZERO without any."""
+    direction = trade.direction
+    if direction is None:
+        return ZERO
+    side = direction.entry_side if entry else direction.exit_side
+    quantity = sum((f.quantity for f in trade.fills if f.side is side), ZERO)
+    if quantity == ZERO:
+        return ZERO
+    return sum((f.quantity * f.price for f in trade.fills if f.side is side), ZERO) / quantity
+
+
+# ------------------------------------------------------------------------------- folds
+
+
+def fold(draft: Draft, given: object) -> None:
+    """Write down what the input says."""
+    _FOLDS[type(given)](draft, given)
+
+
+def _proceed(draft: Draft, given: Proceed) -> None:
+    trade, now_ms = draft.trade, draft.now_ms
+    draft.set(
+        plan=given.plan,
+        checks=given.checks,
+        decision=given.decision or trade.decision,
+        approval=given.approval,
+        decide_by_ms=None,
+        review_every_ms=given.review_every_ms,
+    )
+    if given.card_expires_ms is not None:
+        draft.set(phase=Phase.AWAITING_APPROVAL, card_expires_ms=given.card_expires_ms)
+        draft.say(ShowCard(trade_id=trade.trade_id, expires_ms=given.card_expires_ms))
+        return
+    draft.set(
+        phase=Phase.ORDER_PENDING,
+        card_expires_ms=None,
+        entry_expires_ms=now_ms + given.plan.entry_timeout_ms,
+    )
+
+
+def _drop(draft: Draft, given: Drop) -> None:
+    draft.set(
+        phase=Phase.IDLE,
+        outcome=given.outcome,
+        note=given.note,
+        checks=given.checks or draft.trade.checks,
+        decision=given.decision or draft.trade.decision,
+        approval=given.approval or draft.trade.approval,
+        decide_by_ms=None,
+        card_expires_ms=None,
+        closed_ms=draft.now_ms,
+    )
+
+
+def _close_requested(draft: Draft, given: CloseRequested) -> None:
+    if draft.trade.exit_reason is None and draft.trade.phase is not Phase.IDLE:
+        draft.set(exit_reason=given.reason, note=f"close asked by {given.by}")
+
+
+_STATE_OF: Final = {
+    OrderStatus.NEW: OrderState.LIVE,
+    OrderStatus.PARTIALLY_FILLED: OrderState.LIVE,
+    OrderStatus.TRIGGERED: OrderState.TRIGGERED,
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.CANCELED: OrderState.CANCELED,
+    OrderStatus.EXPIRED: OrderState.EXPIRED,
+    OrderStatus.REJECTED: OrderState.REFUSED,
+}
+# Our own conclusions give way to the exchange's word; its own last words do not.
+_CONCLUDED: Final = frozenset({OrderState.ABSENT, OrderState.REFUSED})
+
+
+def _reported(draft: Draft, given: OrderReported) -> None:
+    report = given.report
+    order = draft.trade.order(report.order_id)
+    if order is None:
+        return
+    filled = max(order.filled, report.filled_quantity)
+    if filled > order.filled:
+        draft.set(moved_ms=max(draft.trade.moved_ms, report.event_ms))
+    number = report.venue_order_id
+    numbers = order.venue_order_ids
+    if number is not None and number not in numbers:
+        numbers = (*numbers, number)
+    state = _state_after(order, report.status, is_child=not report.conditional)
+    over = state not in (*UNHEARD, OrderState.LIVE, OrderState.TRIGGERED)
+    draft.set_order(
+        order,
+        state=state,
+        filled=filled,
+        venue_order_ids=numbers,
+        average_price=report.average_price or order.average_price,
+        missing=0,
+        ask_at_ms=None if over else _next_ask(draft, order, state),
+        cancel_at_ms=None if over else order.cancel_at_ms,
+        refusal_text=report.reason or order.refusal_text,
+    )
+
+
+def _state_after(order: Order, status: OrderStatus, *, is_child: bool) -> OrderState:
+    told = _STATE_OF[status]
+    if order.is_over and order.state not in _CONCLUDED:
+        return order.state
+    if order.conditional and is_child and told is OrderState.LIVE:
+        return OrderState.TRIGGERED
+    if order.state is OrderState.TRIGGERED and told is OrderState.LIVE:
+        return OrderState.TRIGGERED  # A late word from before the trigger.
+    return told
+
+
+def _next_ask(draft: Draft, order: Order, state: OrderState) -> int | None:
+    # What should be done at once (a market order, a triggered child) is asked about again.
+    if state is OrderState.TRIGGERED or order.kind is OrderKind.MARKET:
+        due_ms = draft.now_ms + draft.timing.ask_after_ms
+        return due_ms if order.ask_at_ms is None else max(order.ask_at_ms, draft.now_ms + 1)
+    return None
+
+
+def _refused(draft: Draft, given: OrderRefused) -> None:
+    order = draft.trade.order(given.order_id)
+    if order is None or order.is_over:
+        return
+    if given.action == "cancel":
+        draft.set_order(order, ask_at_ms=draft.now_ms)
+    elif order.state in UNHEARD:
+        draft.set_order(
+            order,
+            state=OrderState.REFUSED,
+            refusal_code=given.code,
+            refusal_text=given.text,
+            ask_at_ms=None,
+            cancel_at_ms=None,
+        )
+
+
+def _unknown(draft: Draft, given: OrderUnknown) -> None:
+    order = draft.trade.order(given.order_id)
+    if order is not None and given.action == "place" and order.state is OrderState.SENT:
+        draft.set_order(order, state=OrderState.UNKNOWN)
+        draft.tell("unknown_outcome", Level.WARNING, order_id=given.order_id, reason=given.reason)
+
+
+def _missing(draft: Draft, given: OrderMissing) -> None:
+    order = draft.trade.order(given.order_id)
+    if order is None or order.is_over:
+        return
+    patience_ms = draft.timing.receive_window_ms + draft.timing.settle_margin_ms
+    if given.asked_ms <= order.sent_ms + patience_ms:
+        return  # The request may still be on its way.
+    missing = order.missing + 1
+    order = draft.set_order(order, missing=missing)
+    if order.filled > ZERO:
+        return
+    if order.state in UNHEARD and order.role is not Role.ENTRY:
+        # Doubling these is harmless: they only reduce, and the exchange keeps one stop of a kind.
+        draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+    elif order.state is OrderState.LIVE and order.cancels and missing >= MISSING_LIVE_MIN:
+        draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+
+
+def _filled(draft: Draft, given: Filled) -> None:
+    _book(draft, given.fill)
+
+
+def _fills_listed(draft: Draft, given: FillsListed) -> None:
+    trade = draft.trade
+    draft.set(fills_ask_ms=None)
+    owners = {number: o.order_id for o in trade.orders for number in o.venue_order_ids}
+    unsure = any(
+        not o.venue_order_ids and o.state not in (OrderState.ABSENT, OrderState.REFUSED)
+        for o in trade.orders
+        if not (o.is_over and o.filled == ZERO)
+    )
+    first_ms = min((o.sent_ms for o in trade.orders), default=draft.now_ms)
+    for fill in given.fills:
+        order_id = owners.get(fill.venue_order_id)
+        if order_id is not None:
+            _book(draft, fill, order_id)
+        elif not unsure and fill.filled_ms >= first_ms:
+            _book(draft, fill)
+
+
+def _book(draft: Draft, fill: Fill, order_id: str | None = None) -> None:
+    trade = draft.trade
+    if any(f.fill_id == fill.fill_id for f in trade.fills):
+        return
+    if order_id is not None and order_id != fill.order_id:
+        fill = _named(fill, order_id)
+    draft.set(fills=(*trade.fills, fill), moved_ms=max(trade.moved_ms, fill.filled_ms))
+    order = draft.trade.order(fill.order_id)
+    if order is None:
+        _book_foreign(draft, fill)
+        return
+    numbers = order.venue_order_ids
+    if fill.venue_order_id not in numbers:
+        numbers = (*numbers, fill.venue_order_id)
+    state = order.state
+    if state in UNHEARD or state in _CONCLUDED:
+        # It exists after all; whether it is done, the report that comes with the fill says.
+        state = OrderState.TRIGGERED if order.conditional else OrderState.LIVE
+    elif state is OrderState.LIVE and order.conditional:
+        state = OrderState.TRIGGERED
+    ask_at_ms = order.ask_at_ms
+    if state in (OrderState.LIVE, OrderState.TRIGGERED) and ask_at_ms is None:
+        ask_at_ms = draft.now_ms + draft.timing.ask_after_ms
+    draft.set_order(
+        order,
+        state=state,
+        filled=max(order.filled, _filled_by(draft.trade, order.order_id)),
+        venue_order_ids=numbers,
+        ask_at_ms=ask_at_ms,
+    )
+
+
+def _book_foreign(draft: Draft, fill: Fill) -> None:
+    reasons = {
+        FillCause.LIQUIDATION: ExitReason.LIQUIDATION,
+        FillCause.ADL: ExitReason.ADL,
+    }
+    reason = reasons.get(fill.cause, ExitReason.EXTERNAL)
+    kind = "liquidated" if reason is ExitReason.LIQUIDATION else "foreign_fill"
+    draft.tell(
+        kind,
+        Level.ALARM,
+        side=fill.side.value,
+        quantity=format(fill.quantity, "f"),
+        price=format(fill.price, "f"),
+        cause=fill.cause.value,
+    )
+    direction = draft.trade.direction
+    closes = direction is not None and fill.side is direction.exit_side
+    if draft.trade.exit_reason is None and closes and booked(draft.trade) <= ZERO:
+        draft.set(exit_reason=reason)
+
+
+def _named(fill: Fill, order_id: str) -> Fill:
+
+    return replace(fill, order_id=order_id)
+
+
+def _filled_by(trade: Trade, order_id: str) -> Decimal:
+    return sum((f.quantity for f in trade.fills if f.order_id == order_id), ZERO)
+
+
+def _funding_listed(draft: Draft, given: FundingListed) -> None:
+    known = {f.funding_id for f in draft.trade.funding}
+    first_ms = min((f.filled_ms for f in draft.trade.fills), default=draft.now_ms)
+    fresh = tuple(
+        f
+        for f in given.funding
+        if f.funding_id not in known and first_ms <= f.paid_ms <= draft.trade.moved_ms
+    )
+    draft.set(funding=draft.trade.funding + fresh, funding_checked=True)
+
+
+def _position_seen(draft: Draft, given: PositionSeen) -> None:
+    if given.seen_ms >= draft.trade.position_seen_ms:
+        draft.set(position_seen=given.quantity, position_seen_ms=given.seen_ms)
+
+
+def _sweep(draft: Draft, given: Sweep) -> None:
+    for order_id in given.absent:
+        order = draft.trade.order(order_id)
+        if order is not None and not order.is_over and order.sent_ms < given.asked_ms:
+            draft.set_order(order, ask_at_ms=draft.now_ms)
+
+
+def _nothing(draft: Draft, given: object) -> None:
+    """Deadlines are looked at by the duties; a failed question is asked again by its timer."""
+
+
+_FOLDS: Final[dict[type, Callable[[Draft, Any], None]]] = {
+    Proceed: _proceed,
+    Drop: _drop,
+    Sweep: _sweep,
+    Woke: _nothing,
+    AskFailed: _nothing,
+    CloseRequested: _close_requested,
+    OrderReported: _reported,
+    OrderRefused: _refused,
+    OrderUnknown: _unknown,
+    OrderMissing: _missing,
+    Filled: _filled,
+    FillsListed: _fills_listed,
+    FundingListed: _funding_listed,
+    PositionSeen: _position_seen,
+}
