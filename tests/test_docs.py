@@ -11,6 +11,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from bot.core.trade import Phase
+from docs import draw_machine
 from tests.house import ROOT
 
 TARGETS = [
@@ -109,6 +110,11 @@ def test_every_phase_is_in_the_drawing_of_the_trade_machine() -> None:
     drawing = _text("docs/trade-machine.md")
     missing = [p for p in Phase if p.name not in drawing and p.value not in drawing]
     assert not missing
+
+
+def test_the_drawing_of_the_trade_machine_agrees_with_its_table() -> None:
+    """docs/trade-machine.md is what `make docs` would draw now."""
+    assert _text("docs/trade-machine.md") == draw_machine.page()
 
 
 def test_decision_records_are_numbered_listed_and_short() -> None:
