@@ -140,11 +140,8 @@ def test_time_chance_and_environment_stay_in_their_rooms() -> None:
     found = [
         f"{source.path}:{node.lineno} {name}"
         for source in sources()
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Attribute | ast.Name)
-        and (name := dotted(node)) in ROOM_OF_CALL
-        and source.path != ROOM_OF_CALL[name]
-        and id(node) not in _yields(source.tree)
+        for node, name in _watched_names(source.tree)
+        if source.path != ROOM_OF_CALL[name]
     ]
     assert not found, found
 
@@ -226,12 +223,15 @@ def _everything() -> list[Source]:
     return sources("bot", "data", "memory", "tests", "docs")
 
 
-def _yields(tree: ast.Module) -> set[int]:
-    return {  # asyncio.sleep(0) waits for nothing: it lets other tasks run
+def _watched_names(tree: ast.Module) -> list[tuple[ast.expr, str]]:
+    yields = {  # asyncio.sleep(0) waits for nothing: it lets other tasks run
         id(node.func)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node) == "asyncio.sleep(0)"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.sleep"
+        if [ast.unparse(argument) for argument in node.args] == ["0"]
     }
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute | ast.Name)]
+    return [(n, dotted(n)) for n in names if dotted(n) in ROOM_OF_CALL and id(n) not in yields]
 
 
 def _public(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
