@@ -1,6 +1,7 @@
 """The sources as the house tests see them: every module of ours with its syntax tree."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,11 @@ class Import:
     at_import: bool
 
 
-def sources(*folders: str) -> list[Source]:
+@functools.cache
+def sources(*folders: str) -> tuple[Source, ...]:
     """Every Python file below `folders` (the product's rooms by default), sorted by path."""
     found = (path for folder in folders or ROOMS for path in (ROOT / folder).rglob("*.py"))
-    return [_read(path) for path in sorted(found) if "__pycache__" not in path.parts]
+    return tuple(_read(path) for path in sorted(found) if "__pycache__" not in path.parts)
 
 
 def imports(tree: ast.Module) -> list[Import]:

@@ -219,7 +219,7 @@ def test_the_product_never_imports_its_tests() -> None:
     assert not found, found
 
 
-def _everything() -> list[Source]:
+def _everything() -> tuple[Source, ...]:
     return sources("bot", "data", "memory", "tests", "docs")
 
 
