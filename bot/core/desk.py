@@ -1,77 +1,259 @@
-"""One account: its bots, its trades, its limits, its symbols. Routes events to trade machines.
+"""One account's desk at work: folds an event into its record and routes it to the trade machines.
 
-Must not know: the clock, the network, chat. `step` is the only way its record changes.
+Must not know: the clock, the network, chat. `step` is the only way a Desk changes. Signals,
+decisions and taps are ruled upon in `bot.core.entries`; the whole account is compared in
+`bot.core.reconcile`; here is the switchboard.
 """
 
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable
+from typing import Any, Final
 
-from bot.core.messages import Command, Event
-from bot.core.presets import BotConfig
-from bot.core.timing import Timing
-from bot.core.trade import WORKING, Phase, Trade
-from data.model import ClosedTrade, Position
+from bot.core import entries, machine, reconcile
+from bot.core.desk_draft import DeskDraft, DeskStep
+from bot.core.desk_state import DayCount, Desk
+from bot.core.messages import (
+    AskFailed,
+    BotConfigured,
+    BotSwitched,
+    CardAnswered,
+    CloseRequested,
+    DecisionArrived,
+    EntriesHalted,
+    EntriesResumed,
+    Event,
+    Filled,
+    FillsListed,
+    FundingListed,
+    Level,
+    OrderMissing,
+    OrderRefused,
+    OrderReported,
+    OrderUnknown,
+    PanicPressed,
+    PositionSeen,
+    SignalRaised,
+    SnapshotTaken,
+    StreamLost,
+    StreamRestored,
+    TakeSnapshot,
+    WalletSeen,
+    Woke,
+)
+from bot.core.presets import faults_of
+from bot.core.trade import HOLDING, WORKING, read_order_id
+from data.model import ExitReason, Position
 from data.money import ZERO
 
+__all__ = ["DayCount", "Desk", "DeskStep", "step", "wake_ms"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayCount:
-    """What one UTC day has seen so far. `day` counts days since 1970-01-01."""
-
-    day: int = 0
-    signals: dict[str, int] = field(default_factory=dict)  # by bot
-    entries: dict[str, int] = field(default_factory=dict)  # by bot
-    realized_usdt: Decimal = ZERO  # after fees and funding
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """The account's whole state. Dicts are never changed in place: a step makes new ones."""
-
-    account_id: str
-    user_id: str
-    timing: Timing = field(default_factory=Timing)
-    ready: bool = False  # False until the exchange was read: INITIALIZING
-    bots: dict[str, BotConfig] = field(default_factory=dict)
-    running: tuple[str, ...] = ()
-    trades: dict[str, Trade] = field(default_factory=dict)  # working ones and recently ended ones
-    closed: tuple[ClosedTrade, ...] = ()  # newest last, bounded; memory folds it
-    wallet_usdt: Decimal = ZERO
-    wallet_ms: int = 0
-    wallet_peak_usdt: Decimal = ZERO
-    halts: tuple[str, ...] = ()  # reasons for taking no entries
-    day: DayCount = field(default_factory=DayCount)
-    foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
-    stream_ok: bool = True
-    snapshot_at_ms: int | None = None  # when to read the whole account next
-    snapshot_sent_ms: int = 0
-
-    def working(self) -> tuple[Trade, ...]:
-        """Trades that are not over."""
-        return tuple(t for t in self.trades.values() if t.phase in WORKING)
-
-    def phase_of(self, bot_id: str) -> Phase:
-        """What /status shows for a bot: its busiest trade's phase, or IDLE."""
-        if not self.ready:
-            return Phase.INITIALIZING
-        phases = [t.phase for t in self.working() if t.bot_id == bot_id]
-        return max(phases, key=list(Phase).index, default=Phase.IDLE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskStep:
-    """What one event did: the new state, the wishes, and the trades whose record changed."""
-
-    desk: Desk
-    commands: tuple[Command, ...] = ()
-    changed: tuple[Trade, ...] = ()
+PANIC: Final = "panic"
 
 
 def wake_ms(desk: Desk) -> int | None:
     """The earliest moment at which `Woke` must be delivered; None when nothing waits."""
-    raise AssertionError("under construction")
+    moments = [machine.wake_ms(trade) for trade in desk.trades.values()]
+    moments.append(desk.snapshot_at_ms)
+    return min((m for m in moments if m is not None), default=None)
 
 
 def step(desk: Desk, event: Event, now_ms: int) -> DeskStep:
-    """Fold one event into the desk; commands are wishes for the shell to carry out."""
-    raise AssertionError("under construction")
+    """Fold one event into the desk; commands are wishes for the shell to carry out.
+
+    Raises AssertionError (IllegalInput among them) on a bug of ours; the desk given is unchanged.
+    """
+    draft = DeskDraft(desk, now_ms)
+    _HANDLERS[type(event)](draft, event)
+    return draft.done()
+
+
+# ------------------------------------------------------------------ people and the clock
+
+
+def _woke(draft: DeskDraft, event: Woke) -> None:
+    del event
+    for trade_id, trade in draft.desk.trades.items():
+        due_ms = machine.wake_ms(trade)
+        if due_ms is not None and due_ms <= draft.now_ms:
+            draft.advance(trade_id, Woke())
+    due_ms = draft.desk.snapshot_at_ms
+    if due_ms is not None and due_ms <= draft.now_ms:
+        _take_snapshot(draft)
+
+
+def _configured(draft: DeskDraft, event: BotConfigured) -> None:
+    faults = faults_of(event.config)
+    assert not faults, f"an invalid bot reached the desk: {faults}"
+    draft.set(bots={**draft.desk.bots, event.config.bot_id: event.config})
+
+
+def _switched(draft: DeskDraft, event: BotSwitched) -> None:
+    names = [event.bot_id] if event.bot_id else list(draft.desk.bots)
+    known = {name for name in names if name in draft.desk.bots}
+    running = set(draft.desk.running)
+    running = running | known if event.running else running - known
+    draft.set(running=tuple(sorted(running)))
+    kind = "resumed" if event.running else "paused"
+    draft.tell(kind, by=event.by, bots=", ".join(sorted(known)))
+
+
+def _panic(draft: DeskDraft, event: PanicPressed) -> None:
+    _halt(draft, PANIC)
+    draft.tell("panic", Level.ALARM, by=event.by)
+    for trade_id, trade in draft.desk.trades.items():
+        if trade.phase in WORKING:
+            asked = CloseRequested(trade_id=trade_id, reason=ExitReason.MANUAL, by=event.by)
+            draft.advance(trade_id, asked)
+
+
+def _halted(draft: DeskDraft, event: EntriesHalted) -> None:
+    if event.reason not in draft.desk.halts:
+        _halt(draft, event.reason)
+        draft.tell("halted", Level.ALARM, reason=event.reason)
+
+
+def _resumed(draft: DeskDraft, event: EntriesResumed) -> None:
+    if event.reason in draft.desk.halts:
+        draft.set(halts=tuple(h for h in draft.desk.halts if h != event.reason))
+        draft.tell("resumed", reason=event.reason, by=event.by)
+
+
+def _halt(draft: DeskDraft, reason: str) -> None:
+    if reason not in draft.desk.halts:
+        draft.set(halts=(*draft.desk.halts, reason))
+
+
+def _close_requested(draft: DeskDraft, event: CloseRequested) -> None:
+    if event.trade_id in draft.desk.trades:
+        draft.advance(event.trade_id, event)
+
+
+# ------------------------------------------------------------------------ the exchange
+
+OrderEvent = OrderReported | OrderRefused | OrderUnknown | OrderMissing
+
+
+def _order_event(draft: DeskDraft, event: OrderEvent) -> None:
+    order_id = event.report.order_id if isinstance(event, OrderReported) else event.order_id
+    trade_id = draft.owner_of(order_id)
+    if trade_id is not None:
+        draft.advance(trade_id, event)
+    elif isinstance(event, OrderReported) and _is_ours(draft, order_id):
+        # An order of ours that no record knows: the whole account decides what to do with it.
+        _snapshot_soon(draft)
+
+
+def _filled(draft: DeskDraft, event: Filled) -> None:
+    trade_id = draft.owner_of(event.fill.order_id) or draft.holder_of(event.fill.symbol)
+    if trade_id is not None:
+        draft.advance(trade_id, event)
+    elif _is_ours(draft, event.fill.order_id):
+        _snapshot_soon(draft)
+
+
+def _by_symbol(draft: DeskDraft, event: FillsListed | FundingListed) -> None:
+    trade_id = draft.holder_of(event.symbol)
+    if trade_id is not None:
+        draft.advance(trade_id, event)
+
+
+def _position_seen(draft: DeskDraft, event: PositionSeen) -> None:
+    trade_id = draft.holder_of(event.symbol)
+    if trade_id is not None:
+        draft.advance(trade_id, event)
+        return
+    foreign = dict(draft.desk.foreign)
+    if event.quantity == ZERO:
+        foreign.pop(event.symbol, None)
+    elif event.symbol not in foreign or foreign[event.symbol].updated_ms <= event.seen_ms:
+        foreign[event.symbol] = Position(
+            symbol=event.symbol,
+            quantity=event.quantity,
+            entry_price=event.entry_price,
+            updated_ms=event.seen_ms,
+        )
+        _snapshot_soon(draft)  # It may be ours after all.
+    draft.set(foreign=foreign)
+
+
+def _wallet_seen(draft: DeskDraft, event: WalletSeen) -> None:
+    draft.see_wallet(event.wallet_usdt, event.seen_ms)
+
+
+def _ask_failed(draft: DeskDraft, event: AskFailed) -> None:
+    if event.what == "snapshot":
+        draft.set(snapshot_at_ms=draft.now_ms + draft.desk.timing.snapshot_again_ms)
+        return
+    trade_id = draft.holder_of(event.symbol)
+    if trade_id is not None:
+        draft.advance(trade_id, event)
+
+
+def _snapshot_taken(draft: DeskDraft, event: SnapshotTaken) -> None:
+    reconcile.apply(draft, event)
+    timing = draft.desk.timing
+    busy = any(t.phase in HOLDING for t in draft.desk.trades.values())
+    wait_ms = timing.audit_every_ms * (1 if busy else 5)
+    draft.set(snapshot_at_ms=draft.now_ms + wait_ms)
+    if not draft.desk.ready:
+        draft.set(ready=True)
+        draft.tell("ready", wallet=format(event.wallet_usdt, "f"))
+
+
+def _stream_lost(draft: DeskDraft, event: StreamLost) -> None:
+    if draft.desk.stream_ok:
+        draft.set(stream_ok=False)
+        draft.tell("stream_lost", Level.WARNING, reason=event.reason)
+
+
+def _stream_restored(draft: DeskDraft, event: StreamRestored) -> None:
+    del event
+    if not draft.desk.stream_ok:
+        draft.set(stream_ok=True)
+        draft.tell("stream_restored")
+    _take_snapshot(draft)
+
+
+def _snapshot_soon(draft: DeskDraft) -> None:
+    # Not at once: a snapshot on its way answers too, and a burst needs only one.
+    soon_ms = draft.now_ms + draft.desk.timing.snapshot_again_ms // 2
+    due_ms = draft.desk.snapshot_at_ms
+    draft.set(snapshot_at_ms=soon_ms if due_ms is None else min(due_ms, soon_ms))
+
+
+def _take_snapshot(draft: DeskDraft) -> None:
+    now_ms = draft.now_ms
+    draft.set(
+        snapshot_sent_ms=now_ms, snapshot_at_ms=now_ms + 3 * draft.desk.timing.snapshot_again_ms
+    )
+    draft.say(TakeSnapshot())
+
+
+def _is_ours(draft: DeskDraft, order_id: str) -> bool:
+    return read_order_id(draft.desk.account_id, order_id) is not None
+
+
+_HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
+    Woke: _woke,
+    BotConfigured: _configured,
+    BotSwitched: _switched,
+    PanicPressed: _panic,
+    EntriesHalted: _halted,
+    EntriesResumed: _resumed,
+    CloseRequested: _close_requested,
+    CardAnswered: entries.card_answered,
+    SignalRaised: entries.signal_raised,
+    DecisionArrived: entries.decision_arrived,
+    OrderReported: _order_event,
+    OrderRefused: _order_event,
+    OrderUnknown: _order_event,
+    OrderMissing: _order_event,
+    Filled: _filled,
+    FillsListed: _by_symbol,
+    FundingListed: _by_symbol,
+    PositionSeen: _position_seen,
+    WalletSeen: _wallet_seen,
+    AskFailed: _ask_failed,
+    SnapshotTaken: _snapshot_taken,
+    StreamLost: _stream_lost,
+    StreamRestored: _stream_restored,
+}

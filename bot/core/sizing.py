@@ -3,6 +3,7 @@
 Must not know: who asks or what happened before. All money in USDT, quantities in base units.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -16,24 +17,28 @@ TAKER_FEE_RATIO: Final = Decimal("0.0005")  # 0.05 %, the exchange's ordinary ta
 MARGIN_RESERVE_RATIO: Final = Decimal("0.98")  # of the free margin; the rest is for fees
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """What may be spent."""
+
+    wallet_usdt: Decimal
+    free_usdt: Decimal  # margin not bound by open trades
+    risk_pct_max: Decimal | None = None  # memory's limit
+    share: Decimal = ONE  # of the planned size (half: 0.5)
+
+
 def plan_of(
-    config: BotConfig,
-    levels: Levels,
-    instrument: Instrument,
-    *,
-    wallet_usdt: Decimal,
-    free_usdt: Decimal,
-    risk_pct_max: Decimal | None = None,
-    share: Decimal = ONE,
+    config: BotConfig, levels: Levels, instrument: Instrument, funds: Funds
 ) -> tuple[Plan | None, tuple[Check, ...]]:
     """Size a trade so that the stop costs `risk_pct` of the wallet, fees included.
 
-    `free_usdt` is margin not bound by open trades; `risk_pct_max` is memory's limit, `share` the
-    part of the planned size a person wants (half: 0.5). Returns (plan or None, every check).
+    Returns (plan, or None when a check failed; every check).
     """
+    wallet_usdt, free_usdt = funds.wallet_usdt, funds.free_usdt
+    risk_pct_max = funds.risk_pct_max
     entry = levels.entry_price
     risk_pct = config.risk_pct if risk_pct_max is None else min(config.risk_pct, risk_pct_max)
-    budget_usdt = percent_of(wallet_usdt, risk_pct) * share
+    budget_usdt = percent_of(wallet_usdt, risk_pct) * funds.share
     loss_per_unit = abs(entry - levels.stop_price) + (entry + levels.stop_price) * TAKER_FEE_RATIO
     leverage = _leverage(config, instrument, budget_usdt / loss_per_unit * entry)
     step, quantity_max = _filters(config, instrument)

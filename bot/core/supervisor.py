@@ -45,15 +45,12 @@ class Levels:
     target_price: Decimal
 
 
-def levels_of(
-    config: BotConfig, decision: Decision, proposed: Levels, instrument: Instrument
-) -> Levels:
+def levels_of(decision: Decision, proposed: Levels, instrument: Instrument) -> Levels:
     """The decision's levels where it names them, else the signal's; all rounded to the tick."""
     entry = decision.entry_price or proposed.entry_price
     stop = decision.stop_price or proposed.stop_price
     target = decision.target_price or proposed.target_price
     tick = instrument.tick_size
-    del config  # the modes that let a model choose levels come with the AI issue
     return Levels(
         direction=decision.direction or proposed.direction,
         entry_price=round_to(entry, tick) if entry.is_finite() else entry,

@@ -220,10 +220,14 @@ class Trade:
 
     @property
     def direction(self) -> Direction | None:
-        """Which way it earns; None while nothing was planned."""
+        """Which way it earns; None for an adopted position that was never seen."""
         if self.plan is not None:
             return self.plan.direction
-        return self.signal.direction if self.signal is not None else None
+        if self.signal is not None:
+            return self.signal.direction
+        if not self.position_seen:
+            return None
+        return Direction.LONG if self.position_seen > ZERO else Direction.SHORT
 
     def order(self, order_id: str) -> Order | None:
         """The order of that client id, or None."""

@@ -1,0 +1,57 @@
+"""One account's record: its bots, its trades, its counts, what it owns. Pure data and questions.
+
+Must not know: how it changes (`desk`).
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.core.presets import BotConfig
+from bot.core.timing import Timing
+from bot.core.trade import WORKING, Phase, Trade
+from data.model import ClosedTrade, Position
+from data.money import ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCount:
+    """What one UTC day has seen so far. `day` counts days since 1970-01-01."""
+
+    day: int = 0
+    signals: dict[str, int] = field(default_factory=dict)  # by bot
+    entries: dict[str, int] = field(default_factory=dict)  # by bot
+    realized_usdt: Decimal = ZERO  # after fees and funding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The account's whole state. Dicts are never changed in place: a step makes new ones."""
+
+    account_id: str
+    user_id: str
+    timing: Timing = field(default_factory=Timing)
+    ready: bool = False  # False until the exchange was read: INITIALIZING
+    bots: dict[str, BotConfig] = field(default_factory=dict)
+    running: tuple[str, ...] = ()
+    trades: dict[str, Trade] = field(default_factory=dict)  # working ones and recently ended ones
+    closed: tuple[ClosedTrade, ...] = ()  # newest last, bounded; memory folds it
+    wallet_usdt: Decimal = ZERO
+    wallet_ms: int = 0
+    wallet_peak_usdt: Decimal = ZERO
+    halts: tuple[str, ...] = ()  # reasons for taking no entries
+    day: DayCount = field(default_factory=DayCount)
+    foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
+    stream_ok: bool = True
+    snapshot_at_ms: int | None = None  # when to read the whole account next
+    snapshot_sent_ms: int = 0
+
+    def working(self) -> tuple[Trade, ...]:
+        """Trades that are not over."""
+        return tuple(t for t in self.trades.values() if t.phase in WORKING)
+
+    def phase_of(self, bot_id: str) -> Phase:
+        """What /status shows for a bot: its busiest trade's phase, or IDLE."""
+        if not self.ready:
+            return Phase.INITIALIZING
+        phases = [t.phase for t in self.working() if t.bot_id == bot_id]
+        return max(phases, key=list(Phase).index, default=Phase.IDLE)
