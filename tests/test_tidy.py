@@ -54,6 +54,7 @@ BROAD_EXCEPT_ALLOWED = {
     "bot/advisor/gemini.py": "any doubt about the model is an abstention",
 }
 
+SILENCED_WITH_REASON = re.compile(r"# noqa: [A-Z]+[0-9]+(, [A-Z]+[0-9]+)*\W+\w+ \w+")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -131,6 +132,18 @@ def test_nothing_is_left_unfinished() -> None:
         for source in sources()
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Raise) and node.exc and "NotImplemented" in ast.unparse(node.exc)
+    ]
+    assert not found, found
+
+
+def test_a_silenced_rule_says_why() -> None:
+    """`noqa` names its rule and gives a reason on the same line; nothing is silenced wholesale."""
+    found = [
+        f"{source.path}:{token.start[0]} {token.string}"
+        for source in _everything()
+        for token in tokenize.generate_tokens(io.StringIO(source.text).readline)
+        if token.type == tokenize.COMMENT and "noqa" in token.string
+        if not SILENCED_WITH_REASON.search(token.string)
     ]
     assert not found, found
 
