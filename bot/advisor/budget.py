@@ -1,0 +1,103 @@
+"""What a model's answer cost, and when a spent quota comes back.
+
+Must not know: the network or a client library. Prices are a dated table, because they change on
+announced days; an unknown model is charged as the dearest one, so that a budget errs on the safe
+side. Source: the provider's price list as read on 2026-11-10 (USD for a million tokens; thinking
+tokens are billed as output).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from data.money import ZERO
+
+MILLION: Final = Decimal(1_000_000)
+CHARS_PER_TOKEN: Final = 3  # of JSON with numbers; low, so an estimate is rather too high
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+# Daily quotas start anew at midnight Pacific time, which is 07:00 or 08:00 UTC: the later is safe.
+QUOTA_RESET_MS: Final = 8 * HOUR_MS
+YEAR_2027_MS: Final = 1_798_761_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one call. `cached` of the `prompt` ones were served from the provider's cache."""
+
+    prompt: int = 0
+    cached: int = 0
+    output: int = 0
+    thoughts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """USD for a million tokens, from a moment on. Models are matched by the longest prefix."""
+
+    model: str
+    from_ms: int
+    input_usd: Decimal
+    cached_usd: Decimal
+    output_usd: Decimal
+
+
+def _price(model: str, from_ms: int, input_usd: str, output_usd: str) -> Price:
+    # Cached input costs a tenth of fresh input for every model in the list.
+    return Price(
+        model=model,
+        from_ms=from_ms,
+        input_usd=Decimal(input_usd),
+        cached_usd=Decimal(input_usd) / 10,
+        output_usd=Decimal(output_usd),
+    )
+
+
+PRICES: Final[tuple[Price, ...]] = (
+    _price("gemini-3.8-flash", 0, "0.75", "3.75"),
+    _price("gemini-3.8-flash", YEAR_2027_MS, "1.50", "7.50"),
+    _price("gemini-3.7-flash", 0, "0.75", "3.75"),
+    _price("gemini-3.7-flash", YEAR_2027_MS, "1.50", "7.50"),
+    _price("gemini-3.6-flash", 0, "0.75", "3.75"),
+    _price("gemini-3.6-flash", YEAR_2027_MS, "1.50", "7.50"),
+    _price("gemini-3.5-flash-lite", 0, "0.30", "2.50"),
+    _price("gemini-3.5-flash", 0, "1.50", "9.00"),
+    _price("gemini-3.1-flash-lite", 0, "0.25", "1.50"),
+    _price("gemini-3.1-pro", 0, "4.00", "18.00"),
+    _price("gemini-2.5-pro", 0, "1.25", "10.00"),
+    _price("gemini-2.5-flash-lite", 0, "0.10", "0.40"),
+    _price("gemini-2.5-flash", 0, "0.30", "2.50"),
+)
+
+
+def cost_usd_of(model: str, usage: Usage, now_ms: int) -> Decimal:
+    """What one call cost in USD at `now_ms`, exactly by the table."""
+    price = price_of(model, now_ms)
+    cached = min(max(usage.cached, 0), max(usage.prompt, 0))
+    fresh = max(usage.prompt, 0) - cached
+    out = max(usage.output, 0) + max(usage.thoughts, 0)
+    total = fresh * price.input_usd + cached * price.cached_usd + out * price.output_usd
+    return total / MILLION
+
+
+def price_of(model: str, now_ms: int) -> Price:
+    """The price in force; the dearest of the table when the model is not in it."""
+    name = model.removeprefix("models/")
+    rows = [row for row in PRICES if name.startswith(row.model) and row.from_ms <= now_ms]
+    if not rows:
+        return max(PRICES, key=lambda row: row.output_usd)
+    return max(rows, key=lambda row: (len(row.model), row.from_ms))
+
+
+def estimate_usd(model: str, prompt_chars: int, now_ms: int) -> Decimal:
+    """What a call that was sent but never answered is charged with: its input, estimated."""
+    if prompt_chars <= 0:
+        return ZERO
+    tokens = -(-prompt_chars // CHARS_PER_TOKEN)
+    return cost_usd_of(model, Usage(prompt=tokens), now_ms)
+
+
+def quota_resets_ms(now_ms: int) -> int:
+    """When a daily quota that was spent at `now_ms` is surely back."""
+    start = now_ms - now_ms % DAY_MS + QUOTA_RESET_MS
+    return start if start > now_ms else start + DAY_MS
