@@ -94,6 +94,7 @@ class Engine:
         self._errands: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._number = 0
+        self._last_fault = ""
         self._last_now_ms = 0
         self._due: int | None = None
         self._woke: tuple[int, float] = (-1, 0.0)
@@ -226,17 +227,21 @@ class Engine:
         )
         for observer in self._observers:
             observer(record)
-        if self._number % 64 == 0:
-            await self._clock.sleep_ms(0)  # idle steps never wait for the disk: let others run
+        if stepped.commands or self._number % 64 == 0:
+            await self._clock.sleep_ms(0)  # let the requests start before the next step
             self._on_beat()
 
     def _fault(self, event: Event, fault: Exception) -> None:
-        log.error("step_failed", input=repr(event), fault=repr(fault), exc_info=fault)
-        if OUR_FAULT in self._bars:
-            return
-        self._bars.add(OUR_FAULT)
-        self._tell("internal_fault", Level.ALARM, reason=repr(fault)[:200])
-        if not isinstance(event, EntriesHalted):
+        words = repr(fault)
+        if words != self._last_fault:  # a deadline that fails would fill the log
+            log.error("step_failed", input=repr(event), fault=words, exc_info=fault)
+        self._last_fault = words
+        if isinstance(event, EntriesHalted):  # not even that: the desk cannot say it, we do
+            fields = (("reason", event.reason),)
+            told = Tell(kind="halted", level=Level.ALARM, fields=fields)
+            self._notify(self._ports.notifier.tell, told, None, self._desk)
+        elif OUR_FAULT not in self._bars:
+            self._bars.add(OUR_FAULT)
             self._inbox.put(EntriesHalted(reason=OUR_FAULT), first=True)
 
     def _is_done(self) -> bool:
@@ -288,7 +293,6 @@ class Engine:
         log.error("storage_failed", reason=str(full))
         self._bars.add(DISK_FULL)
         self._inbox.put(EntriesHalted(reason=DISK_FULL), first=True)
-        self._tell("disk_full", Level.ALARM, reason=str(full))
 
     def _storage_works(self) -> None:
         if DISK_FULL not in self._bars:
@@ -296,7 +300,6 @@ class Engine:
         log.info("storage_recovered", seq=self._seq)
         self._bars.discard(DISK_FULL)
         self._inbox.put(EntriesResumed(reason=DISK_FULL))
-        self._tell("disk_works", Level.INFO)
 
     # Carrying out
 
@@ -384,10 +387,6 @@ class Engine:
             abstained=why,
             decided_ms=self._clock.now_ms(),
         )
-
-    def _tell(self, kind: str, level: Level, **fields: str) -> None:
-        command = Tell(kind=kind, level=level, fields=tuple(fields.items()))
-        self._notify(self._ports.notifier.tell, command, None, self._desk)
 
     def _notify(self, call: Callable[..., None], *arguments: object) -> None:
         try:
