@@ -35,6 +35,7 @@ CHAT_MESSAGES_PER_S = 1.0
 CHAT_BURST = 5.0  # not published; short bursts pass, steady floods do not
 GROUP_MESSAGES_PER_MINUTE = 20.0
 CHATS_PACED_MAX = 1_000
+_ROUNDING = 1e-6  # of a message: who waited exactly long enough is not refused by a float
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _BUTTON_ACTIONS = (
     "callback_data",
@@ -333,7 +334,7 @@ class Pace:
             self._buckets.popitem(last=False)
         bucket.tokens = min(burst, bucket.tokens + (now_s - bucket.at_s) * rate)
         bucket.at_s = now_s
-        return max(0.0, (1 - bucket.tokens) / rate)
+        return max(0.0, (1 - bucket.tokens - _ROUNDING) / rate)
 
 
 def _chat_limit(chat_id: int) -> tuple[float, float]:

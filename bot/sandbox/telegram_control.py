@@ -37,8 +37,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _field(body: Json, name: str, kind: type, default: Any = None) -> Any:
-    value = body.get(name, default)
-    if value is None or (isinstance(value, kind) and not (kind is int and value is True)):
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     if kind is float and isinstance(value, int):
         return float(value)

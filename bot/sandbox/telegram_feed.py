@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bot.sandbox.telegram_checks import Json, Refused
+from bot.shell.clock import wall_sleep_s
 
 UPDATES_MAX = 10_000
 EVENTS_MAX = 1_000
@@ -84,7 +85,7 @@ class UpdateQueue:
         self._poller += 1
         mine = self._poller
         self._news.set()  # an older poller looks up and sees that it was replaced
-        await asyncio.sleep(0)  # noqa: TID251 - a yield to the loop, not a wait
+        await wall_sleep_s(0)  # let the older one leave before this one listens
         given = self.take(offset=offset, limit=limit)
         try:
             async with asyncio.timeout(timeout_s):

@@ -16,6 +16,7 @@ from bot.sandbox.telegram_text import (
     finish,
     safe_url,
     utf16_length,
+    whole_number,
 )
 
 _SPACE = " \t\r\n\v\0"
@@ -225,7 +226,7 @@ def _with_attributes(entity: Entity, attributes: Mapping[str, str], content: str
             return replace(entity, kind="expandable_blockquote")
         case "custom_emoji":
             emoji = attributes.get("emoji-id", "")
-            if not (emoji.isascii() and emoji.isdigit() and 0 < int(emoji) < 2**63):
+            if whole_number(emoji) not in range(1, 2**63):
                 raise ParseRefused("Invalid custom emoji identifier specified")
             return replace(entity, custom_emoji_id=emoji)
         case "date_time":

@@ -97,7 +97,7 @@ def _reply_to(state: TelegramState, params: Params, chat: Json) -> Message | Non
     lenient = bool(reply.get("allow_sending_without_reply")) or params.boolean(
         "allow_sending_without_reply"
     )
-    found = state.messages.get(int(number)) if str(number).isdigit() else None
+    found = state.messages.get(Params({"number": number}).integer("number", 0))
     if found is None or found.chat["id"] != chat["id"]:
         if lenient:
             return None

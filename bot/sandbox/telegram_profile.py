@@ -203,13 +203,20 @@ def allow_updates(state: TelegramState, params: Params) -> None:
         state.updates.allowed = tuple(str(kind) for kind in kinds) or None
 
 
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and parts.hostname in LOOPBACK
+
+
 def set_webhook(state: TelegramState, params: Params) -> bool:
     """setWebhook: here only to this machine, so http is allowed and nothing leaves it."""
     url = params.text("url")
     if not url:
         return delete_webhook(state, params)
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or parts.hostname not in LOOPBACK:
+    if not _is_loopback(url):
         raise bad_request("bad webhook: this sandbox posts only to loopback addresses")
     secret = params.text("secret_token")
     if secret and _SECRET.fullmatch(secret) is None:

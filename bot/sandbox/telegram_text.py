@@ -98,6 +98,11 @@ def to_html(formatted: Formatted) -> str:
     return _render(units, 0, len(units) // 2, list(formatted.entities))
 
 
+def whole_number(text: str) -> int:
+    """A number in plain digits, at most 64 bits of it; -1 for anything else."""
+    return int(text) if len(text) <= 20 and text.isascii() and text.isdigit() else -1
+
+
 def safe_url(url: str) -> str | None:
     """The address if Telegram takes it as a link: http, https or tg, with a host; else None."""
     try:
@@ -113,13 +118,13 @@ def safe_url(url: str) -> str | None:
 
 def date_time(entity: Entity, attributes: Mapping[str, str]) -> Entity:
     """The entity with its moment (Unix seconds) and format; raises ParseRefused."""
-    moment = attributes.get("unix", "")
-    if not (moment.isascii() and moment.isdigit() and 0 < int(moment) < 2**31):
+    moment = whole_number(attributes.get("unix", ""))
+    if moment not in range(1, 2**31):
         raise ParseRefused("Invalid date specified")
     style = attributes.get("format", "")
     if _TIME_FORMAT.fullmatch(style) is None:
         raise ParseRefused("Invalid date format specified")
-    return replace(entity, unix_time=int(moment), date_time_format=style or None)
+    return replace(entity, unix_time=moment, date_time_format=style or None)
 
 
 def finish(text: str, entities: list[Entity]) -> Formatted:

@@ -192,6 +192,11 @@ async def test_errors_reach_ptb_as_its_own_classes() -> None:
             "message to be replied not found",
         ),
         (
+            "sendMessage",
+            {"chat_id": 1001, "text": "x", "reply_to_message_id": "²"},
+            "message to be replied not found",
+        ),
+        (
             "editMessageText",
             {"chat_id": 1001, "message_id": 99, "text": "x"},
             "message to edit not found",

@@ -28,6 +28,11 @@ from bot.sandbox.telegram_text import ParseRefused, plain, to_html, utf16_length
         ),
         ("<b>x", 'Can\'t find end tag corresponding to start tag "b"'),
         ('<tg-emoji emoji-id="x">y</tg-emoji>', "Invalid custom emoji identifier specified"),
+        (
+            f'<tg-emoji emoji-id="{"1" * 5000}">y</tg-emoji>',
+            "Invalid custom emoji identifier specified",
+        ),
+        (f'<tg-time unix="{"1" * 5000}">y</tg-time>', "Invalid date specified"),
         ('<tg-time unix="soon">y</tg-time>', "Invalid date specified"),
         ('<tg-time unix="1" format="x">y</tg-time>', "Invalid date format specified"),
     ],
