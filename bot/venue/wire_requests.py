@@ -61,10 +61,13 @@ def klines_request(
     )
 
 
-def premium_index_request(symbol: str) -> Request:
-    """Mark price, index price and funding of one symbol."""
+def premium_index_request(symbol: str = "") -> Request:
+    """Mark price and funding of one symbol (an object), or of all at weight 10 (a list)."""
     return Request(
-        method=Method.GET, path="/fapi/v1/premiumIndex", params=(("symbol", symbol),), weight=1
+        method=Method.GET,
+        path="/fapi/v1/premiumIndex",
+        params=(("symbol", symbol),) if symbol else (),
+        weight=1 if symbol else 10,
     )
 
 

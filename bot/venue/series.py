@@ -1,0 +1,153 @@
+"""One symbol's bars at one timeframe: closed bars join in order, once; gaps are told, not bridged.
+
+Must not know: sockets, requests or clocks. What is missing is a question (`missing_from_ms`) that
+somebody else answers with bars; until then newer closed bars wait. Pure and synchronous.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Final, Protocol
+
+from bot.shell.errors import OurFault
+from bot.shell.ports import Window
+from data.model import Candle
+
+WAITING_MAX: Final = 200  # closed bars kept while older ones are fetched
+
+_UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+class BarWindow(Window, Protocol):
+    """A bounded window that closed bars can be added to."""
+
+    def append(self, candle: Candle) -> object:
+        """Add the bar that follows the newest one."""
+
+
+class Heard(StrEnum):
+    """What a bar told us."""
+
+    TAKEN = "taken"  # appended, or known already while still open
+    WAITING = "waiting"  # closed, but an older one is missing
+    REPEATED = "repeated"
+    LATE = "late"
+    GAP = "gap"  # an open bar shows that a closed one was missed
+    OFF_GRID = "off_grid"  # opens at a moment no bar of this timeframe does
+
+
+class Series:
+    """Closed bars of one symbol and timeframe. `deliver` gets each fresh one once, in order."""
+
+    def __init__(
+        self,
+        *,
+        symbol: str,
+        timeframe: str,
+        make_window: Callable[[str, str], BarWindow],
+        deliver: Callable[[Candle], None],
+    ) -> None:
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.step_ms = step_of(timeframe)
+        self._make_window = make_window
+        self._deliver = deliver
+        self._window: BarWindow | None = None
+        self._last_ms: int | None = None  # open time of the newest closed bar
+        self._waiting: dict[int, Candle] = {}
+
+    @property
+    def window(self) -> BarWindow | None:
+        """The bars; None until they were filled."""
+        return self._window
+
+    @property
+    def is_gapped(self) -> bool:
+        """True while closed bars wait for older ones, or nothing was filled yet."""
+        return self._window is None or bool(self._waiting)
+
+    @property
+    def missing_from_ms(self) -> int | None:
+        """Open time of the first bar we lack; None when the whole history is needed."""
+        return None if self._last_ms is None else self._last_ms + self.step_ms
+
+    def overdue_ms(self, now_ms: int) -> int:
+        """How long the next bar should have closed already; 0 or less when it should not."""
+        return 0 if self._last_ms is None else now_ms - (self._last_ms + 2 * self.step_ms)
+
+    def hear(self, candle: Candle) -> Heard:
+        """Take a bar from the stream, open or closed."""
+        due_ms = self.missing_from_ms
+        if due_ms is not None and (candle.open_ms - due_ms) % self.step_ms:
+            return Heard.OFF_GRID
+        if not candle.closed:
+            if due_ms is None or candle.open_ms <= due_ms:
+                return Heard.TAKEN
+            return Heard.GAP
+        if due_ms is not None and candle.open_ms < due_ms:
+            return Heard.REPEATED if candle.open_ms == self._last_ms else Heard.LATE
+        if due_ms is None or candle.open_ms > due_ms or self._waiting:
+            self._wait(candle)
+            return Heard.WAITING
+        self._append(candle, fresh=True)
+        return Heard.TAKEN
+
+    def fill(self, candles: Iterable[Candle]) -> bool:
+        """Join fetched closed bars (oldest first), then the waiting ones.
+
+        The first fill is history and is not delivered; bars that were missed are. False when the
+        fetched bars do not reach back to the missing one: everything must be fetched anew.
+        """
+        history = self._window is None
+        if history:
+            self._window = self._make_window(self.symbol, self.timeframe)
+        for candle in candles:
+            if self._last_ms is not None and candle.open_ms <= self._last_ms:
+                continue
+            if self._last_ms is not None and candle.open_ms != self._last_ms + self.step_ms:
+                if not history:
+                    self.forget()
+                    return False
+                # The exchange itself has a hole: what is whole starts after it.
+                self._window = self._make_window(self.symbol, self.timeframe)
+            self._append(candle, fresh=not history)
+        if self._last_ms is None:
+            # No closed bar yet: a fresh listing, filled again when there is one.
+            self._window = None
+            return True
+        self._join_waiting()
+        return True
+
+    def forget(self) -> None:
+        """Drop the history; waiting bars stay."""
+        self._window = None
+        self._last_ms = None
+
+    def _join_waiting(self) -> None:
+        for open_ms in sorted(self._waiting):
+            candle = self._waiting[open_ms]
+            if self._last_ms is not None and open_ms > self._last_ms + self.step_ms:
+                return
+            del self._waiting[open_ms]
+            if self._last_ms is not None and open_ms == self._last_ms + self.step_ms:
+                self._append(candle, fresh=True)
+
+    def _append(self, candle: Candle, *, fresh: bool) -> None:
+        assert self._window is not None, "appending before the window exists"
+        self._window.append(candle)
+        self._last_ms = candle.open_ms
+        if fresh:
+            self._deliver(candle)
+
+    def _wait(self, candle: Candle) -> None:
+        self._waiting[candle.open_ms] = candle
+        if len(self._waiting) > WAITING_MAX:
+            # Dropped, not lost: it will be fetched with the others.
+            del self._waiting[min(self._waiting)]
+
+
+def step_of(timeframe: str) -> int:
+    """A timeframe's length in milliseconds ("15m", "4h"); raises OurFault for any other."""
+    digits, unit = timeframe[:-1], timeframe[-1:]
+    if not digits.isascii() or not digits.isdigit() or unit not in _UNIT_MS or int(digits) < 1:
+        raise OurFault(f"no fixed-length timeframe: {timeframe!r}")
+    return int(digits) * _UNIT_MS[unit]
