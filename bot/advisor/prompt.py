@@ -29,11 +29,12 @@ from data.money import plain
 
 MARKER: Final = "QUESTION_JSON"
 CANDLES_MAX: Final = 60  # an hour of minutes; each bar costs about 30 tokens
-PAIRS_MAX: Final = 40  # indicators, statistics, limits: each
-TEXTS_MAX: Final = 12
+PAIRS_MAX: Final = 24  # indicators, statistics, limits: each
+VALUE_LENGTH_MAX: Final = 60
+TEXTS_MAX: Final = 8
 TEXT_LENGTH_MAX: Final = 200
 NAME_LENGTH_MAX: Final = 40
-PROMPT_CHARS_MAX: Final = 24_000  # about 10k tokens; candles give way first
+PROMPT_CHARS_MAX: Final = 28_000  # about 9k tokens; the other bounds fit, candles give way
 REASONS_MAX: Final = 4
 REASON_LENGTH_MAX: Final = 160
 CONFIDENCE_MAX: Final = 100
@@ -131,7 +132,8 @@ def prompt_of(question: Question) -> Prompt:
     candles = question.candles[-CANDLES_MAX:]
     while True:
         facts = _facts_of(question, candles, snapshot_id)
-        user = f"{MARKER}\n{json.dumps(facts, separators=(',', ':'), allow_nan=False)}"
+        text = json.dumps(facts, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        user = f"{MARKER}\n{text}"
         if len(SYSTEM) + len(user) <= PROMPT_CHARS_MAX or not candles:
             return Prompt(system=SYSTEM, user=user, snapshot_id=snapshot_id)
         candles = candles[(len(candles) + 1) // 2 :]
@@ -201,7 +203,7 @@ def _rows_of(candles: tuple[Candle, ...]) -> dict[str, object]:
 
 def _texts_by_name(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {
-        clean(name, NAME_LENGTH_MAX): clean(value, TEXT_LENGTH_MAX)
+        clean(name, NAME_LENGTH_MAX): clean(value, VALUE_LENGTH_MAX)
         for name, value in pairs[:PAIRS_MAX]
     }
 
