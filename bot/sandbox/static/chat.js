@@ -12,6 +12,7 @@ const known = new Map(); // message_id -> message
 const waiting = new Map(); // query_id -> button
 const early = new Map(); // answers that came before the tap's own reply
 let clock = { at: performance.now(), now: Date.now(), speed: 1 };
+let lastSeq = 0;
 let stuck = true; // the newest message is in view, so it stays in view
 let commands = [], pins = [], unread = 0, replyTo = null, chosen = -1, actionTimer = 0, draftTimer = 0;
 
@@ -234,7 +235,7 @@ function toBottom() {
 function show(message, fresh) {
   if (message.chat_id !== chatId) return;
   const before = known.get(message.message_id);
-  if (before && before.edits === message.edits && before.reaction === message.reaction) return;
+  if (before && (before.edits > message.edits || (before.edits === message.edits && before.reaction === message.reaction))) return;
   const stay = atBottom() || message.from === "person";
   known.set(message.message_id, message);
   const made = row(message);
@@ -510,6 +511,8 @@ function forget(id) {
 
 function receive(event) {
   setClock(event);
+  if (event.event === "hello" && event.seq < lastSeq) { location.reload(); return; } // another sandbox took its place
+  lastSeq = event.seq || lastSeq;
   if (event.chat_id !== null && event.chat_id !== undefined && event.chat_id !== chatId) return;
   switch (event.event) {
     case "hello": case "reload": case "profile": load(); break;
