@@ -1,0 +1,393 @@
+"""What people type, turned into engine events and answers: one table of commands.
+
+A handler enqueues an event or draws a view from records at hand, and returns at once. Verbs that
+reduce risk (/pause, /panic, /close) count however late they arrive; /resume asks again when late.
+Must not know: any Telegram library, how events are carried out.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Protocol
+
+import structlog
+
+from bot.control.approvals import Tap
+from bot.control.catalog import LANGUAGES, words
+from bot.control.html import Html, plain_text
+from bot.control.outbox import Message, Outbox, Priority
+from bot.control.tokens import Tokens
+from bot.control.views.card import header, keyboard
+from bot.control.views.look import Look, View, mark
+from bot.control.views.status import CommandHelp, Light, bots, help_page, status
+from bot.control.views.terms import Verb, closed_of
+from bot.control.views.why import Story, why
+from bot.core.desk import Desk
+from bot.core.messages import BotSwitched, EntriesResumed, PanicPressed
+from bot.core.trade import HOLDING, Trade
+from bot.shell.clock import Clock
+from bot.shell.ports import EventSink, Market
+from data.store.errors import AmbiguousPrefix
+from data.store.rows import DocumentRow, TokenRow, TradeRow, UserRole, UserRow
+
+RESUME_FRESH_MS: Final = 60_000
+QUESTION_LIFE_MS: Final = 10 * 60_000
+# Halts that wait for a person; the others end by themselves when their cause is gone.
+LIFTED_BY_PERSON: Final = ("panic", "internal fault")
+ARGUMENT_LENGTH_MAX: Final = 64
+
+log = structlog.get_logger()
+
+
+class TradeStore(Protocol):
+    """What /why asks of the store."""
+
+    async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
+        """The trade of that id or prefix."""
+
+    async def document(self, digest: str, *, user_id: str | None = None) -> DocumentRow | None:
+        """The text of that digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A person typed a command. `sent_ms`: when, by Telegram's clock."""
+
+    user: UserRow
+    command: str
+    argument: str
+    sent_ms: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the commands stand on."""
+
+    store: TradeStore
+    outbox: Outbox
+    tokens: Tokens
+    sink: EventSink
+    market: Market
+    desk_of: Callable[[], Desk]
+    clock: Clock
+    lights: Callable[[], list[Light]]
+    look: Callable[[UserRow], Awaitable[Look]]
+    read_trade: Callable[[str], Trade]  # a stored trade's text -> the trade
+
+
+Handler = Callable[[World, Said], Awaitable[View]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command of the chat."""
+
+    name: str
+    usage: str
+    help_text: str  # English source text
+    roles: tuple[UserRole, ...]
+    handler: Handler
+
+    def help(self) -> CommandHelp:
+        """Its line of /help."""
+        return CommandHelp(
+            name=self.name, usage=self.usage, help_text=self.help_text, roles=self.roles
+        )
+
+
+# ------------------------------------------------------------------------------ the commands
+
+
+async def _start(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    return View(
+        html=look.words.say(
+            "Hello {name}. This bot trades on Binance Futures and asks you here. "
+            "Mode: <b>{badge}</b>. /help shows what you can say.",
+            name=said.user.name,
+            badge=look.badge,
+        )
+    )
+
+
+async def _help(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    return View(html=help_page(look, [c.help() for c in COMMANDS], said.user.role))
+
+
+async def _status(world: World, said: Said) -> View:
+    desk = world.desk_of()
+    marks: dict[str, Decimal] = {}
+    for trade in desk.working():
+        found = world.market.mark_price(trade.symbol)
+        if found is not None:
+            marks[trade.symbol] = found[0]
+    return View(html=status(await world.look(said.user), desk, world.lights(), marks))
+
+
+async def _bots(world: World, said: Said) -> View:
+    return View(html=bots(await world.look(said.user), world.desk_of()))
+
+
+async def _pause(world: World, said: Said) -> View:
+    look, wanted = await world.look(said.user), said.argument
+    if wanted and wanted not in world.desk_of().bots:
+        return _no_such_bot(look, world, wanted)
+    world.sink(BotSwitched(bot_id=wanted, running=False, by=said.user.user_id))
+    log.info("pause_requested", bot=wanted, user=said.user.user_id)
+    if wanted:
+        return View(
+            html=look.words.say(
+                "Pausing <b>{bot}</b>: no new entries. Open trades are still managed.", bot=wanted
+            )
+        )
+    return View(html=look.words.say("Pausing all bots. Open trades are still managed."))
+
+
+async def _resume(world: World, said: Said) -> View:
+    look, wanted = await world.look(said.user), said.argument
+    if wanted and wanted not in world.desk_of().bots:
+        return _no_such_bot(look, world, wanted)
+    # Market time may run faster than the wall, and a message's age grows with it.
+    fresh_ms = RESUME_FRESH_MS * max(1.0, world.clock.speed)
+    if abs(world.clock.now_ms() - said.sent_ms) > fresh_ms:
+        return await _ask(
+            world,
+            said.user,
+            look.words.say("That message came late. <b>Resume now?</b>"),
+            (Verb.RESUME_SURE, Verb.DISMISS),
+            wanted,
+        )
+    _do_resume(world, said.user, wanted)
+    return View(html=_resumed(look, wanted))
+
+
+async def _panic(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    holding = sum(1 for t in world.desk_of().working() if t.phase in HOLDING)
+    question = look.words.say(
+        "<b>Close everything at market and stop entering?</b>\nOpen trades: {count}. "
+        "Entries stay off until /resume.",
+        count=holding,
+    )
+    return await _ask(world, said.user, question, (Verb.PANIC_SURE, Verb.DISMISS), "")
+
+
+async def _why(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    trade = await _find(world, said)
+    if isinstance(trade, Html):
+        return View(html=trade)
+    texts = {"question": "", "raw_answer": ""}
+    decision = trade.decision
+    if decision is not None:
+        for name, digest in (
+            ("question", decision.snapshot_id),
+            ("raw_answer", decision.answer_id),
+        ):
+            kept = await world.store.document(digest, user_id=trade.user_id) if digest else None
+            texts[name] = kept.body if kept is not None else ""
+    closed = closed_of(world.desk_of(), trade.trade_id)
+    return View(html=why(look, Story(trade=trade, closed=closed, **texts)))
+
+
+async def _close(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    trade = await _find(world, said)
+    if isinstance(trade, Html):
+        return View(html=trade)
+    if trade.phase not in HOLDING:
+        return View(html=look.words.say("This trade has no open position."))
+    question = header(look, trade) + Html("\n")
+    question += look.words.say("<b>Close this position at market now?</b>")
+    verbs = (Verb.CLOSE_SURE, Verb.DISMISS)
+    return await _ask(world, said.user, question, verbs, "", card_id=trade.trade_id)
+
+
+_EVERYONE: Final = (UserRole.OWNER, UserRole.TRADER, UserRole.VIEWER)
+_TRADERS: Final = (UserRole.OWNER, UserRole.TRADER)
+
+COMMANDS: Final[tuple[Command, ...]] = tuple(
+    Command(name=name, usage=usage, help_text=text, roles=roles, handler=handler)
+    for name, usage, text, roles, handler in (
+        ("start", "", mark("say hello; with the code from the log: become the owner"), _EVERYONE,
+         _start),
+        ("help", "", mark("show this list"), _EVERYONE, _help),
+        ("status", "", mark("connections, wallet, today, open trades"), _EVERYONE, _status),
+        ("bots", "", mark("every bot and where it stands"), _EVERYONE, _bots),
+        ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), _EVERYONE,
+         _why),
+        ("pause", "BOT", mark("no new entries, for one bot or all"), _TRADERS, _pause),
+        ("resume", "BOT", mark("allow entries again, for one bot or all"), _TRADERS, _resume),
+        ("close", "TRADE", mark("close a trade's position at market"), _TRADERS, _close),
+        ("panic", "", mark("close everything and stop entering"), _TRADERS, _panic),
+    )
+)  # fmt: skip
+
+
+def describe_commands() -> list[dict[str, object]]:
+    """Every command with its usage, roles and help text in each language; JSON-ready."""
+    return [
+        {
+            "name": command.name,
+            "usage": command.usage,
+            "roles": [role.value for role in command.roles],
+            "help": {
+                language: plain_text(words(language).say(command.help_text))
+                for language in LANGUAGES
+            },
+        }
+        for command in COMMANDS
+    ]
+
+
+# ------------------------------------------------------------------------------- dispatching
+
+
+async def said(world: World, heard: Said) -> bool:
+    """Obey a command and answer; False when there is no such command for this person."""
+    command = next((c for c in COMMANDS if c.name == heard.command), None)
+    look = await world.look(heard.user)
+    if command is None:
+        view = View(html=look.words.say("I do not know that command. /help shows what I know."))
+    elif heard.user.role not in command.roles:
+        view = View(html=look.words.say("You may look, but not decide."))
+    else:
+        view = await command.handler(world, heard)
+    reply(world, heard.user, view, priority=_urgency(heard.command))
+    return command is not None
+
+
+async def answered(world: World, tap: Tap, token: TokenRow) -> None:
+    """A question's button was pressed: panic, resume, or never mind."""
+    verb, look = Verb(token.verb), await world.look(tap.user)
+    now_ms = world.clock.now_ms()
+    if tap.user.role not in _TRADERS:
+        await tap.answer(look.words.label("You may look, but not decide."), True)
+        return
+    if verb is Verb.RESUME_SURE:
+        await _resume_sure(world, tap, token, look)
+        return
+    if verb is Verb.DISMISS:
+        _edit(world, tap, look.words.say("Nothing was done."))
+        await tap.answer("", False)
+        return
+    assert verb is Verb.PANIC_SURE, f"not a question's verb: {verb}"
+    # However late: closing everything is never the wrong side to err on.
+    if await world.tokens.use(token, now_ms, late=True):
+        world.sink(PanicPressed(by=tap.user.user_id))
+        log.warning("panic_pressed", user=tap.user.user_id)
+        _edit(
+            world,
+            tap,
+            look.words.say("<b>Panic</b>: closing everything, no entries until /resume."),
+        )
+    await tap.answer(look.words.label("Closing everything."), False)
+
+
+def settle(world: World, tap: Tap) -> None:
+    """Take the buttons off a /close question that was answered; the card tells the rest."""
+    words_of = words(tap.user.language)
+    _edit(world, tap, words_of.say("Closing at market."))
+
+
+def reply(world: World, user: UserRow, view: View, *, priority: Priority) -> None:
+    """Post an answer to a person's own chat, wherever the question came from."""
+    assert user.telegram_id is not None, "someone who spoke has a chat"
+    world.outbox.post(
+        Message(
+            chat_id=user.telegram_id,
+            html=view.html,
+            keyboard=view.keyboard,
+            priority=priority,
+        )
+    )
+
+
+def _urgency(command: str) -> Priority:
+    return Priority.NOW if command in {"panic", "close", "pause"} else Priority.STATUS
+
+
+async def _ask(
+    world: World,
+    user: UserRow,
+    question: Html,
+    verbs: tuple[Verb, ...],
+    subject: str,
+    *,
+    card_id: str = "",
+) -> View:  # fmt: skip
+    data = await world.tokens.issue(
+        user,
+        verbs,
+        card_id=card_id,
+        subject=subject,
+        expires_ms=world.clock.now_ms() + round(QUESTION_LIFE_MS * max(1.0, world.clock.speed)),
+    )
+    look = await world.look(user)
+    return View(html=question, keyboard=keyboard(look.words, (verbs,), data))
+
+
+async def _resume_sure(world: World, tap: Tap, token: TokenRow, look: Look) -> None:
+    fresh = await tap.answer(look.words.label("Resuming."), False)
+    if not fresh or not await world.tokens.use(token, world.clock.now_ms()):
+        _edit(world, tap, look.words.say("That answer came too late. Say /resume again."))
+        return
+    _do_resume(world, tap.user, token.subject)
+    _edit(world, tap, _resumed(look, token.subject))
+
+
+def _do_resume(world: World, user: UserRow, bot_id: str) -> None:
+    for reason in world.desk_of().halts:
+        if not bot_id and reason in LIFTED_BY_PERSON:
+            world.sink(EntriesResumed(reason=reason, by=user.user_id))
+    world.sink(BotSwitched(bot_id=bot_id, running=True, by=user.user_id))
+    log.info("resume_requested", bot=bot_id, user=user.user_id)
+
+
+def _resumed(look: Look, bot_id: str) -> Html:
+    if bot_id:
+        return look.words.say("Resuming <b>{bot}</b>.", bot=bot_id)
+    return look.words.say("Resuming all bots.")
+
+
+def _edit(world: World, tap: Tap, html: Html) -> None:
+    assert tap.user.telegram_id is not None, "someone who taps has a chat"
+    slot = f"question:{tap.user.telegram_id}:{tap.message_id}"
+    world.outbox.remember(slot, tap.message_id)
+    world.outbox.post(
+        Message(
+            chat_id=tap.user.telegram_id, html=html, slot=slot, priority=Priority.NOW
+        )
+    )  # fmt: skip
+
+
+def _no_such_bot(look: Look, world: World, wanted: str) -> View:
+    known = ", ".join(world.desk_of().bots) or "-"
+    return View(
+        html=look.words.say(
+            "There is no bot {wanted}. Bots: {known}",
+            wanted=wanted[:ARGUMENT_LENGTH_MAX],
+            known=known,
+        )
+    )
+
+
+async def _find(world: World, heard: Said) -> Trade | Html:
+    look, wanted = await world.look(heard.user), heard.argument
+    desk = world.desk_of()
+    fitting = [t for t in desk.trades.values() if t.trade_id.startswith(wanted)]
+    if not wanted and fitting:
+        return max(fitting, key=lambda t: t.opened_ms)
+    if len(fitting) == 1:
+        return fitting[0]
+    if wanted:
+        try:
+            row = await world.store.trade(wanted, user_id=desk.user_id)
+        except AmbiguousPrefix as error:
+            several = ", ".join(error.candidates)
+            return look.words.say("Several trades begin so: {trades}", trades=several)
+        if row is not None:
+            return world.read_trade(row.body)
+    return look.words.say("There is no such trade.")

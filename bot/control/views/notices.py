@@ -1,0 +1,171 @@
+"""Notices: one sentence for each kind the core can tell, and a plain one for any other kind.
+
+Must not know: who is told, how loud, or whether it arrived.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
+from bot.control.views.card import closing, header, verdict
+from bot.control.views.look import Look, duration, mark, percent, price, quantity
+from bot.control.views.terms import closed_of, entered
+from bot.core.desk import Desk
+from bot.core.messages import Level, Tell
+from bot.core.trade import Trade
+from data.money import HUNDRED
+
+FIELDS_MAX: Final = 8
+
+# What is said; the fields the core sends along follow as details.
+_SENTENCES: Final[dict[str, str]] = {
+    "trade_opened": mark("Position open and protected."),
+    "trade_closed": mark("Trade closed."),
+    "trade_blocked": mark("Signal blocked by a limit; nothing was ordered."),
+    "trade_expired": mark("Nobody answered in time; nothing was ordered."),
+    "trade_rejected": mark("Rejected; nothing was ordered."),
+    "trade_unfilled": mark("The entry ended without a fill; nothing is open."),
+    "entry_refused": mark("The exchange refused the entry order; nothing is open."),
+    "signal_advice": mark("Signal only: this bot does not trade it."),
+    "abstained": mark("The adviser abstained; nothing was ordered."),
+    "card_moved": mark("The price moved since the card was sent; please look at it again."),
+    "card_refused": mark("The approval could not be carried out."),
+    "unprotected": mark("This position has no confirmed stop. It is being protected or closed."),
+    "protected_again": mark("The position has a confirmed stop again."),
+    "protection_refused": mark("The exchange refused a protective order; it is being tried again."),
+    "close_refused": mark("The exchange refused the closing order; it is being tried again."),
+    "emergency_close": mark("Emergency: the position is being closed at market."),
+    "unknown_outcome": mark("Nobody can say yet what became of an order. It is being asked about."),
+    "late_fill": mark("A fill arrived after the trade had ended. Its position is being closed."),
+    "foreign_position": mark("There is a position on the account that this bot did not open."),
+    "foreign_fill": mark("Somebody else traded in this bot's symbol."),
+    "adopted": mark("A position of ours without a record was found and taken over."),
+    "orphan_order": mark("An order of ours without a trade was found; it is being cancelled."),
+    "halted": mark("Halted: no new entries. Open trades are still managed."),
+    "resumed": mark("Resumed: entries are allowed again."),
+    "paused": mark("Paused: no new entries. Open trades are still managed."),
+    "panic": mark("Panic: everything is being closed, no entries until /resume."),
+    "stream_lost": mark("The account stream broke; what it missed will be read again."),
+    "stream_restored": mark("The account stream is back."),
+    "storage_full": mark("The disk is full: no new entries. Open trades are still managed."),
+    "liquidated": mark("The exchange liquidated this position."),
+    "ready": mark("Ready: the exchange was read, entries are possible."),
+    "memory_verdict": mark("A memory rule is in force."),
+}
+_FIELDS: Final[dict[str, str]] = {
+    "age_ms": mark("age"),
+    "attempt": mark("attempt"),
+    "bot": mark("bot"),
+    "bot_id": mark("bot"),
+    "by": mark("by"),
+    "cause": mark("cause"),
+    "code": mark("code"),
+    "drift_bps": mark("drift"),
+    "effect": mark("effect"),
+    "evidence": mark("evidence"),
+    "for_ms": mark("for"),
+    "limit": mark("limit"),
+    "order_id": mark("order"),
+    "price": mark("price"),
+    "quantity": mark("quantity"),
+    "reason": mark("reason"),
+    "reward_risk": "R:R",
+    "role": mark("role"),
+    "rule": mark("rule"),
+    "side": mark("side"),
+    "symbol": mark("symbol"),
+    "until_ms": mark("until"),
+    "value": mark("value"),
+    "what": mark("what"),
+}
+_MARKS: Final = {Level.INFO: "", Level.WARNING: "⚠️", Level.ALARM: "🚨"}
+# Kinds whose whole news is on the card, which is redrawn at that very moment.
+ON_CARD: Final = frozenset({"card_moved", "trade_expired", "trade_rejected"})
+
+
+def notice(look: Look, command: Tell, trade: Trade | None, desk: Desk) -> Html:
+    """One notice, whatever its kind."""
+    special = _SPECIAL.get(command.kind)
+    body = special(look, trade, desk) if special is not None and trade is not None else NOTHING
+    head = join([_mark(look, command.level), _head(look, trade)], " ")
+    return cut(join([head, body or _sentence(look, command.kind), _details(look, command)]))
+
+
+def is_known(kind: str) -> bool:
+    """Whether there is a sentence of its own for this kind."""
+    return kind in _SENTENCES
+
+
+def _mark(look: Look, level: Level) -> Html:
+    if level is not Level.ALARM:
+        return Html(_MARKS[level])
+    return join([_MARKS[level], bold(look.words.label("ALARM"))], " ")
+
+
+def _head(look: Look, trade: Trade | None) -> Html:
+    return header(look, trade) if trade is not None else code(look.badge)
+
+
+def _sentence(look: Look, kind: str) -> Html:
+    known = _SENTENCES.get(kind)
+    if known is None:
+        return look.words.say("Notice: {kind}.", kind=untrusted(kind.replace("_", " "), 64))
+    return look.words.say(known)
+
+
+def _details(look: Look, command: Tell) -> Html:
+    parts = [
+        join([look.words.label(_FIELDS.get(name, name)), _value(look, name, value)], ": ")
+        for name, value in command.fields[:FIELDS_MAX]
+        if value
+    ]
+    return join(parts, " · ")
+
+
+def _value(look: Look, name: str, value: str) -> Html:
+    if name.endswith("_ms") and value.isdecimal():
+        span_ms = int(value)
+        return Html(duration(span_ms - look.now_ms if name == "until_ms" else span_ms))
+    if name == "drift_bps" and (number := decimal_or_none(value)) is not None:
+        return Html(percent(number / HUNDRED))
+    if name == "order_id":
+        return code(untrusted(value, 40))
+    return join([untrusted(value, 300)])
+
+
+def decimal_or_none(value: str) -> Decimal | None:
+    """The number a field holds, or None when it holds none."""
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _opened(look: Look, trade: Trade, desk: Desk) -> Html:
+    del desk
+    got = entered(trade)
+    if got.average_price is None:
+        return NOTHING
+    return look.words.say(
+        "Position open and protected: {quantity} @ {price}.",
+        quantity=quantity(got.quantity),
+        price=price(got.average_price, trade.instrument.tick_size),
+    )
+
+
+def _closed(look: Look, trade: Trade, desk: Desk) -> Html:
+    return closing(look, trade, closed_of(desk, trade.trade_id))
+
+
+def _abstained(look: Look, trade: Trade, desk: Desk) -> Html:
+    del desk
+    return verdict(look, trade.decision) if trade.decision is not None else NOTHING
+
+
+_SPECIAL: Final[dict[str, Callable[[Look, Trade, Desk], Html]]] = {
+    "trade_opened": _opened,
+    "trade_closed": _closed,
+    "abstained": _abstained,
+}

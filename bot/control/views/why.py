@@ -1,0 +1,231 @@
+"""/why: one trade's whole record, in the order it happened.
+
+Signal, question, raw answer, checks, person and delay, orders, fills, fees, funding, result.
+Must not know: where the record and the documents are kept.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bot.control.html import NOTHING, Html, bold, code, folded, join, text, untrusted
+from bot.control.views.card import answer, closing, header, verdict
+from bot.control.views.look import (
+    Look,
+    change,
+    clock_time,
+    day_time,
+    duration,
+    mark,
+    money,
+    price,
+    quantity,
+    ratio,
+    signed_money,
+)
+from bot.control.views.terms import EXITS, KINDS, OUTCOMES, PHASES, ROLES, result
+from bot.core.trade import Order, Outcome, Trade
+from data.model import ClosedTrade, Fill
+
+DOCUMENT_LENGTH_MAX: Final = 700
+FILLS_MAX: Final = 20
+ORDERS_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A trade with the documents its decision was made from; "" where none was kept."""
+
+    trade: Trade
+    question: str = ""
+    raw_answer: str = ""
+    closed: ClosedTrade | None = None
+
+
+def why(look: Look, story: Story) -> Html:
+    """The whole record; it may be longer than one message."""
+    trade = story.trade
+    return join(
+        [
+            join([header(look, trade), code(trade.trade_id)], " "),
+            _standing(look, trade),
+            _signal(look, trade),
+            _decision(look, story),
+            _checks(look, trade),
+            _plan(look, trade),
+            _person(look, trade),
+            _orders(look, trade),
+            _fills(look, trade),
+            _result(look, story),
+        ]
+    )
+
+
+def _standing(look: Look, trade: Trade) -> Html:
+    now = OUTCOMES[trade.outcome] if trade.outcome is not None else PHASES[trade.phase]
+    note = untrusted(trade.note, 200)
+    return join([look.words.label(now), note], ": ")
+
+
+def _titled(look: Look, title: str, *lines: Html) -> Html:
+    return join([bold(look.words.label(title)), *lines])
+
+
+def _signal(look: Look, trade: Trade) -> Html:
+    signal = trade.signal
+    if signal is None:
+        return look.words.say("Adopted: found at the exchange, not opened by a signal.")
+    tick = trade.instrument.tick_size
+    parts = ", ".join(f"{untrusted(name, 30)} {points:.0f}" for name, points in signal.parts)
+    said = look.words.say(
+        "{strategy}/{model}, {timeframe}, {time}: entry {entry}, stop {stop} ({risk}), "
+        "target {target} ({reward}), score {score}",
+        strategy=untrusted(signal.strategy, 40),
+        model=untrusted(signal.model, 40),
+        timeframe=signal.timeframe,
+        time=day_time(signal.raised_ms),
+        entry=price(signal.entry_price, tick),
+        stop=price(signal.stop_price, tick),
+        risk=change(signal.entry_price, signal.stop_price),
+        target=price(signal.target_price, tick),
+        reward=change(signal.entry_price, signal.target_price),
+        score=f"{signal.score:.0f}",
+    )
+    return _titled(look, mark("Signal"), said, text(parts))
+
+
+def _decision(look: Look, story: Story) -> Html:
+    decision = story.trade.decision
+    if decision is None:
+        return NOTHING
+    question = untrusted(story.question, DOCUMENT_LENGTH_MAX)
+    raw = untrusted(story.raw_answer, DOCUMENT_LENGTH_MAX)
+    reasons = [text(f"• {untrusted(reason, 200)}") for reason in decision.reasons[:6]]
+    snapshot = decision.snapshot_id[:12]
+    return _titled(
+        look,
+        mark("Adviser"),
+        look.words.say("Question {id}", id=code(snapshot)) if snapshot else NOTHING,
+        folded(question) if question else NOTHING,
+        verdict(look, decision),
+        *reasons,
+        look.words.say("Raw answer {text}", text=folded(raw)) if raw else NOTHING,
+        look.words.say("cost {cost} USD", cost=decision.cost_usd) if decision.cost_usd else NOTHING,
+    )
+
+
+def _checks(look: Look, trade: Trade) -> Html:
+    checks = trade.checks + (trade.approval.checks if trade.approval is not None else ())
+    if not checks:
+        return NOTHING
+    lines = [
+        look.words.say(
+            "{sign} {rule}: {value}, limit {limit}",
+            sign="✓" if check.passed else "✗",
+            rule=check.rule,
+            value=untrusted(check.value, 60),
+            limit=untrusted(check.limit, 60),
+        )
+        for check in checks
+    ]
+    return _titled(look, mark("Checks"), *lines)
+
+
+def _plan(look: Look, trade: Trade) -> Html:
+    plan = trade.plan
+    if plan is None:
+        return NOTHING
+    tick = trade.instrument.tick_size
+    said = look.words.say(
+        "{kind} {quantity} @ {entry}, stop {stop}, target {target}, x{leverage}; "
+        "value {value} USDT, risk {risk} USDT, R:R {rr}",
+        kind=look.words.label(KINDS[plan.entry_kind]),
+        quantity=quantity(plan.quantity),
+        entry=price(plan.entry_price, tick),
+        stop=price(plan.stop_price, tick),
+        target=price(plan.target_price, tick),
+        leverage=plan.leverage,
+        value=money(plan.notional_usdt),
+        risk=money(plan.risk_usdt),
+        rr=ratio(plan.reward_risk),
+    )
+    return _titled(look, mark("Plan"), said)
+
+
+def _person(look: Look, trade: Trade) -> Html:
+    approval = trade.approval
+    if approval is None:
+        return NOTHING
+    lines = [answer(look, approval)]
+    if approval.verb != "auto" and approval.shown_ms:
+        waited = duration(approval.answered_ms - approval.shown_ms)
+        lines.append(look.words.say("{waited} after the card was shown", waited=waited))
+    if approval.mark_price is not None:
+        at = price(approval.mark_price, trade.instrument.tick_size)
+        lines.append(look.words.say("mark price at the tap: {price}", price=at))
+    return _titled(look, mark("Person"), join(lines, ", "))
+
+
+def _orders(look: Look, trade: Trade) -> Html:
+    if not trade.orders:
+        return NOTHING
+    lines = [_order(look, trade, order) for order in trade.orders[:ORDERS_MAX]]
+    return _titled(look, mark("Orders"), *lines, _more(look, len(trade.orders), ORDERS_MAX))
+
+
+def _order(look: Look, trade: Trade, order: Order) -> Html:
+    at = order.trigger_price or order.price
+    where = f"@ {price(at, trade.instrument.tick_size)}" if at is not None else ""
+    amount = quantity(order.quantity) if order.quantity else look.words.label("whole position")
+    refusal = f"{order.refusal_code}: {order.refusal_text}" if order.refusal_text else ""
+    said = look.words.say(
+        "{time} {role}: {side} {amount} {where} - <b>{state}</b>, filled {filled}",
+        time=clock_time(order.sent_ms),
+        role=look.words.label(ROLES[order.role]),
+        side=order.side.value,
+        amount=amount,
+        where=where,
+        state=order.state.value,
+        filled=quantity(order.filled),
+    )
+    return join([said, code(order.order_id), untrusted(refusal, 200)])
+
+
+def _fills(look: Look, trade: Trade) -> Html:
+    if not trade.fills:
+        return NOTHING
+    lines = [_fill(look, trade, fill) for fill in trade.fills[:FILLS_MAX]]
+    return _titled(look, mark("Fills"), *lines, _more(look, len(trade.fills), FILLS_MAX))
+
+
+def _fill(look: Look, trade: Trade, fill: Fill) -> Html:
+    return look.words.say(
+        "{time} {side} {quantity} @ {price}, fee {fee} {asset}, realised {realized}",
+        time=clock_time(fill.filled_ms),
+        side=fill.side.value,
+        quantity=quantity(fill.quantity),
+        price=price(fill.price, trade.instrument.tick_size),
+        fee=fill.fee,
+        asset=fill.fee_asset,
+        realized=signed_money(fill.realized_pnl_usdt),
+    )
+
+
+def _result(look: Look, story: Story) -> Html:
+    trade = story.trade
+    if trade.outcome is Outcome.CLOSED:
+        return _titled(look, mark("Result"), closing(look, trade, story.closed))
+    if not trade.fills:
+        return NOTHING
+    made = result(trade, story.closed)
+    reason = look.words.label(EXITS[trade.exit_reason]) if trade.exit_reason is not None else ""
+    said = look.words.say(
+        "so far {pnl} USDT, fees {fees}, funding {funding}",
+        pnl=signed_money(made.pnl_usdt),
+        fees=signed_money(-made.fees_usdt),
+        funding=signed_money(made.funding_usdt),
+    )
+    return _titled(look, mark("Result"), said, text(reason))
+
+
+def _more(look: Look, count: int, most: int) -> Html:
+    return look.words.say("… and {count} more", count=count - most) if count > most else NOTHING
