@@ -85,10 +85,11 @@ class Series:
             return Heard.GAP
         if due_ms is not None and candle.open_ms < due_ms:
             return Heard.REPEATED if candle.open_ms == self._last_ms else Heard.LATE
-        if due_ms is None or candle.open_ms > due_ms or self._waiting:
+        if due_ms is None or candle.open_ms > due_ms:
             self._wait(candle)
             return Heard.WAITING
         self._append(candle, fresh=True)
+        self._join_waiting()
         return Heard.TAKEN
 
     def fill(self, candles: Iterable[Candle]) -> bool:

@@ -324,7 +324,7 @@ def checked_candle(candle: Candle) -> Candle:
         and 0 < candle.low <= min(candle.open, candle.close)
         and candle.high >= max(candle.open, candle.close)
         and candle.volume >= 0
-        and 0 < candle.open_ms < 10**14
+        and 0 <= candle.open_ms < 10**14
     )
     if not sane:
         raise Malformed(f"impossible bar of {candle.symbol} at {candle.open_ms}")

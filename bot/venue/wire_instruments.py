@@ -143,7 +143,8 @@ def _instrument(row: _SymbolRow, brackets: tuple[Bracket, ...]) -> Instrument:
         step_size=step_size,
         # A market order must suit both filters: the coarser step, the smaller maximum.
         market_step_size=max(step_size, market.step_size or step_size),
-        quantity_min=_positive(lot.min_qty, row.symbol),
+        # A real symbol has a minimum of 0: one step is the least that can be ordered.
+        quantity_min=max(step_size, lot.min_qty or step_size),
         quantity_max=quantity_max,
         market_quantity_max=min(quantity_max, market.max_qty or quantity_max),
         notional_min=_filter(filters, "MIN_NOTIONAL", row.symbol).notional or ZERO,
