@@ -17,6 +17,7 @@ PURE_SET = (
     "data.candles",
     "data.indicators",
     "bot.venue.wire",
+    "bot.advisor.answer",
     "bot.advisor.prompt",
     "bot.advisor.budget",
     "bot.advisor.rules",
