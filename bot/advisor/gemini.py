@@ -107,10 +107,13 @@ class GeminiAdvisor:
     async def aclose(self) -> None:
         """Close the client's connections; the adviser is not used afterwards."""
         loading, self._loading = self._loading, None
-        if loading is not None:
-            client = await loading
-            await client.aio.aclose()
-            client.close()
+        if loading is None:
+            return
+        # A thread cannot be stopped: an import under way is waited for, a failed one is over.
+        await asyncio.wait({loading})
+        if loading.exception() is None:
+            await loading.result().aio.aclose()
+            loading.result().close()
 
     async def decide(self, question: Question, deadline_ms: int) -> Decision:
         """One answer by the deadline (exchange time), or an abstention that says why."""

@@ -1,5 +1,6 @@
 """The Gemini adviser through the provider's real client, against the sandbox on loopback."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -251,3 +252,28 @@ async def test_a_prompt_that_cannot_be_kept_is_not_sent(world: World) -> None:
     await advisor.aclose()
     assert decision.abstained == "fault: OSError"
     assert world.calls() == []
+
+
+async def test_a_client_that_cannot_be_built_is_an_abstention_and_closes_quietly(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing or broken library is told as our own fault, at every question anew."""
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    config = GeminiConfig(api_key=KEY, base_url=world.sandbox.base_url)
+    advisor = GeminiAdvisor(config, clock=world.clock, keep=world.shelf.keep)
+    for _ in range(2):
+        decision = await advisor.decide(OPENING, world.clock.now_ms() + PATIENCE_MS)
+        assert decision.abstained == "fault: ModuleNotFoundError"
+    await advisor.aclose()
+
+
+async def test_cancelling_a_decision_passes_through(world: World) -> None:
+    """A service that stops does not wait for a model, and nothing is decided."""
+    world.sandbox.script({"do": "default", "delay_ms": 30_000})
+    deciding = asyncio.create_task(world.decide())
+    while not world.calls():
+        await asyncio.sleep(0.01)
+    deciding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deciding
+    assert world.advisor.doubts == {}
