@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from bot.sandbox.exchange import MAIN
+from bot.sandbox.exchange_call import Call, Result, Route, Security
 from bot.sandbox.exchange_dialect import BadParameter, Json
 from bot.sandbox.exchange_floor import Floor
 from bot.sandbox.exchange_gate import (
@@ -25,7 +26,7 @@ from bot.sandbox.exchange_gate import (
 )
 from bot.sandbox.exchange_injection import Injection, Injections, Shot
 from bot.sandbox.exchange_records import Refusal
-from bot.sandbox.exchange_rest import ROUTES, Call, Result, Route, Security
+from bot.sandbox.exchange_rest import ROUTES
 from bot.sandbox.faults import Fault, FaultPlan
 from bot.shell.clock import wall_sleep_s
 

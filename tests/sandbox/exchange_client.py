@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from bot.sandbox.exchange_server import ExchangeSandbox
 from bot.sandbox.faults import FaultPlan
@@ -51,8 +52,6 @@ class Client:
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         url = f"{self.sandbox.rest}{path}" + (f"?{query}" if query else "")
-        from yarl import URL
-
         async with self.session.request(
             method, URL(url, encoded=True), headers=headers, data=body or None
         ) as answer:
@@ -127,10 +126,10 @@ async def hear_all(ws: aiohttp.ClientWebSocketResponse, fence: int = 999) -> lis
 def flat_tape(folder: Path, minutes: int = 40, price: float = 10_000.0) -> RecordedTape:
     """Two symbols that hardly move, one minute a bar."""
     for symbol, level in (("BTCUSDT", price), ("ETHUSDT", price / 40)):
-        rows = [
-            f"{START_MS + i * 60_000},{level},{level + 2},{level - 1},{level + 1 if i % 2 else level},9"
-            for i in range(minutes)
-        ]
+        rows = []
+        for i in range(minutes):
+            close = level + i % 2
+            rows.append(f"{START_MS + i * 60_000},{level},{level + 2},{level - 1},{close},9")
         text = "open_time,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
         (folder / f"{symbol}-1m.csv").write_text(text)
     return RecordedTape.open(folder)
