@@ -138,7 +138,7 @@ class ExchangeSandbox:
         """Listen on a loopback port (0 chooses a free one) and let the tape run."""
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()

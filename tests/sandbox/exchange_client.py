@@ -80,7 +80,7 @@ class Client:
             named["closePosition"] = "true"
         return await self.call("POST", "/fapi/v1/algoOrder", **named)
 
-    async def turn(self, path: str, **body: Any) -> Any:
+    async def turn(self, path: str, /, **body: Any) -> Any:
         """A control call."""
         url = f"{self.sandbox.rest}/sandbox/{path}"
         async with self.session.post(url, json=body) as answer:
@@ -88,7 +88,7 @@ class Client:
             assert answer.status == 200, told
             return told
 
-    async def look(self, path: str, **params: str) -> Any:
+    async def look(self, path: str, /, **params: str) -> Any:
         """A control question."""
         url = f"{self.sandbox.rest}/sandbox/{path}"
         async with self.session.get(url, params=params) as answer:
