@@ -155,7 +155,9 @@ def test_any_order_of_arrival_gives_the_same_window(seed: int) -> None:
         series.hear(candle)
         if dice.random() < 0.3:
             start = (series.missing_from_ms or 0) // MINUTE
-            series.fill([bar(minute) for minute in range(start, min(40, start + dice.randrange(4)))])
+            series.fill(
+                [bar(minute) for minute in range(start, min(40, start + dice.randrange(4)))]
+            )
     start = (series.missing_from_ms or 0) // MINUTE
     series.fill([bar(minute) for minute in range(start, 40)])
     assert _minutes(series) == list(range(40))
