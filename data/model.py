@@ -234,7 +234,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funding:
-    """One funding payment; negative means we paid. `funding_id` is unique for the account."""
+    """One funding payment, or a liquidation's fee; negative means we paid. The id is unique."""
 
     funding_id: str
     symbol: str

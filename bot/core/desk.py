@@ -6,7 +6,7 @@ decisions and taps are ruled upon in `bot.core.entries`; the whole account is co
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from bot.core import entries, machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
@@ -17,6 +17,7 @@ from bot.core.messages import (
     BotSwitched,
     CardAnswered,
     CloseRequested,
+    Command,
     DecisionArrived,
     EntriesHalted,
     EntriesResumed,
@@ -257,3 +258,6 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     StreamLost: _stream_lost,
     StreamRestored: _stream_restored,
 }
+
+
+RECORDS: Final[tuple[type, ...]] = (*get_args(Event), *get_args(Command))  # what a journal holds

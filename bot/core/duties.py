@@ -28,7 +28,7 @@ from bot.core.trade import (
     Role,
     Trade,
 )
-from data.model import ExitReason, OrderKind
+from data.model import ExitReason, FillCause, OrderKind
 from data.money import ZERO
 
 ENTRY_ATTEMPTS_MAX: Final = 2  # an entry is sent again once at most
@@ -240,12 +240,12 @@ def _unprotected(draft: Draft) -> None:
         _close(draft, ExitReason.EMERGENCY, "there is no plan to protect it by")
         return
     stop = _want(draft, Role.STOP, STOP_ATTEMPTS_MAX)
-    if stop.is_over:
+    if stop is not None and stop.is_over:
         _close(draft, ExitReason.EMERGENCY, f"no stop could be placed: {stop.refusal_text}")
         return
     _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
     since_ms = draft.trade.unprotected_since_ms or draft.now_ms
-    if stop.state is OrderState.LIVE:
+    if stop is not None and stop.state is OrderState.LIVE:
         draft.set(
             phase=Phase.POSITION_ACTIVE,
             unprotected_ms=draft.trade.unprotected_ms + draft.now_ms - since_ms,
@@ -263,8 +263,11 @@ def _unprotected(draft: Draft) -> None:
         draft.tell("unprotected", Level.ALARM, for_ms=str(draft.now_ms - since_ms))
 
 
-def _want(draft: Draft, role: Role, attempts_max: int) -> Order:
-    """The protective order of that role, placed (again) when there is none under way."""
+def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
+    """The protective order of that role, placed (again) when there is none under way.
+
+    None while the exchange says that there is no position to protect: that is asked first.
+    """
     order = draft.trade.latest(role)
     if order is not None and not order.is_over:
         return order
@@ -272,8 +275,13 @@ def _want(draft: Draft, role: Role, attempts_max: int) -> Order:
         hopeless = order.refusal_code in WOULD_TRIGGER
         if hopeless or len(draft.trade.of_role(role)) >= attempts_max:
             return order
-        if order.refusal_code in NEEDS_POSITION:
+        shown = seen(draft.trade)
+        if order.refusal_code in NEEDS_POSITION and (
+            not shown or draft.trade.position_seen_ms <= order.sent_ms
+        ):
             _ask_position(draft)
+            _ask_fills(draft)
+            return None
         draft.tell("protection_refused", Level.WARNING, role=role.name, reason=order.refusal_text)
     trade = draft.trade
     assert trade.plan is not None
@@ -302,7 +310,7 @@ def _active(draft: Draft) -> None:
         return
     if trade.plan is not None:
         target = _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
-        if target.is_over and target.refusal_code in WOULD_TRIGGER:
+        if target is not None and target.refusal_code in WOULD_TRIGGER:
             _close(draft, ExitReason.TAKE_PROFIT, "the price is already beyond the target")
             return
     _settle_doubt(draft)
@@ -452,7 +460,7 @@ def _settle(draft: Draft) -> None:
         _end(draft, Outcome.UNFILLED, trade.note or "nothing was ever held")
         draft.tell("trade_unfilled")
         return
-    if not trade.funding_checked and _crossed_funding(trade):
+    if not trade.funding_checked and _paid_besides(trade):
         if trade.fills_ask_ms is None or draft.now_ms >= trade.fills_ask_ms:
             draft.set(fills_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
             first_ms = min(f.filled_ms for f in trade.fills)
@@ -462,7 +470,10 @@ def _settle(draft: Draft) -> None:
     draft.say(Tell(kind="trade_closed", trade_id=trade.trade_id))
 
 
-def _crossed_funding(trade: Trade) -> bool:
+def _paid_besides(trade: Trade) -> bool:
+    """Whether the exchange may have booked funding, or a liquidation's fee, for this trade."""
+    if any(f.cause is FillCause.LIQUIDATION for f in trade.fills):
+        return True
     first_ms = min(f.filled_ms for f in trade.fills) - FUNDING_SLACK_MS
     last_ms = trade.moved_ms + FUNDING_SLACK_MS
     return first_ms // HOUR_MS != last_ms // HOUR_MS

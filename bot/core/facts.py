@@ -37,6 +37,7 @@ from bot.core.trade import (
 from data.model import ExitReason, Fill, FillCause, OrderKind, OrderStatus
 from data.money import ZERO
 
+BOOKED_LATE_MS: Final = 1_000  # income rows may be dated this much after the fill they go with
 MISSING_LIVE_MIN: Final = 3  # a confirmed order may be invisible to queries for a while
 
 # --------------------------------------------------------------------------- questions
@@ -334,7 +335,8 @@ def _book_foreign(draft: Draft, fill: Fill) -> None:
     )
     direction = draft.trade.direction
     closes = direction is not None and fill.side is direction.exit_side
-    if draft.trade.exit_reason is None and closes and booked(draft.trade) <= ZERO:
+    guessed = draft.trade.exit_reason in (None, ExitReason.EMERGENCY, ExitReason.EXTERNAL)
+    if guessed and closes and booked(draft.trade) <= ZERO:
         draft.set(exit_reason=reason)
 
 
@@ -350,10 +352,12 @@ def _filled_by(trade: Trade, order_id: str) -> Decimal:
 def _funding_listed(draft: Draft, given: FundingListed) -> None:
     known = {f.funding_id for f in draft.trade.funding}
     first_ms = min((f.filled_ms for f in draft.trade.fills), default=draft.now_ms)
+    # A liquidation's fee is booked with its fill, or a moment after it.
+    last_ms = draft.trade.moved_ms + BOOKED_LATE_MS
     fresh = tuple(
         f
         for f in given.funding
-        if f.funding_id not in known and first_ms <= f.paid_ms <= draft.trade.moved_ms
+        if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
     )
     draft.set(funding=draft.trade.funding + fresh, funding_checked=True)
 

@@ -312,7 +312,7 @@ class AskFills:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskFunding:
-    """Ask for a symbol's funding payments. Answers: FundingListed or AskFailed."""
+    """Ask for funding payments and liquidation fees. Answers: FundingListed or AskFailed."""
 
     symbol: str
     since_ms: int

@@ -1,0 +1,98 @@
+"""The numbered invariants, checked on the exchange's own books, not on our belief alone.
+
+Must not know: how a run goes. Each breach raises AssertionError that begins with its number.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from bot.core import machine
+from bot.core.facts import booked, held
+from bot.core.messages import CardVerb
+from bot.core.trade import HOLDING, OrderState, Phase, Role, read_order_id
+from bot.replay.sim_world import ACCOUNT, BOT, World
+from data.money import ZERO
+
+BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad
+
+
+def check(world: World) -> None:
+    """What must hold after every single step."""
+    for trade in world.desk.trades.values():
+        machine.faults_of(trade)  # 1 and 4, as believed
+    _check_orders(world)
+    _check_bare(world)
+
+
+def check_end(world: World) -> None:
+    """What must hold once the world has healed and everything has settled."""
+    desk, exchange = world.desk, world.exchange
+    for trade in desk.trades.values():
+        assert held(trade) == ZERO, f"3: {trade.trade_id} believes in a position of {held(trade)}"
+        assert trade.phase is Phase.IDLE, f"3: {trade.trade_id} is {trade.phase.value}"
+    wallet = exchange.balances().wallet_usdt
+    assert desk.wallet_usdt == wallet, f"3: wallet {desk.wallet_usdt}, exchange {wallet}"
+    assert not desk.foreign, f"3: {desk.foreign}"
+    income = sum((row.amount_usdt for row in exchange.income()), ZERO)
+    ours = sum((closed.pnl_usdt for closed in desk.closed), ZERO)
+    assert ours == income, f"9: our PnL {ours}, the exchange's income {income}"
+
+
+def _check_orders(world: World) -> None:
+    entered: dict[str, Decimal] = {}
+    for view in world.exchange.orders():
+        name = read_order_id(ACCOUNT, view.client_id)
+        if name is None:
+            continue
+        assert view.client_id in world.journalled, f"7: {view.client_id} was never journalled"
+        if name.role is not Role.ENTRY:
+            continue
+        entered[name.trade_id] = entered.get(name.trade_id, ZERO) + view.filled_quantity
+        _check_entry(world, name.trade_id, entered[name.trade_id])
+    resting = [view.client_id for view in world.exchange.open_orders()]
+    resting += [view.client_id for view in world.exchange.open_conditionals()]
+    for order_id in resting:
+        name = read_order_id(ACCOUNT, order_id)
+        trade = world.desk.trades.get(name.trade_id) if name else None
+        assert trade is None or trade.phase is not Phase.IDLE, f"4: {order_id} is left"
+
+
+def _check_entry(world: World, trade_id: str, filled: Decimal) -> None:
+    trade = world.desk.trades.get(trade_id)
+    plan = trade.plan if trade else None
+    assert trade is not None, f"7: an entry of unknown trade {trade_id}"
+    assert plan is not None, f"7: an entry of {trade_id}, which has no plan"
+    assert filled <= plan.quantity, f"1: {trade_id} was filled {filled} of {plan.quantity}"
+    approval = trade.approval
+    assert approval is not None, f"6: {trade_id} was entered without an approval"
+    if world.desk.bots[BOT].approval_mode.value == "approve":
+        yes = world.tapped.get(trade_id) in (CardVerb.APPROVE, CardVerb.HALF)
+        in_time = approval.answered_ms < world.cards.get(trade_id, 0)
+        assert yes, f"6: {trade_id} was entered on {approval}"
+        assert in_time, f"6: {trade_id} was entered on a stale {approval}"
+
+
+def _check_bare(world: World) -> None:
+    """2: what is held has a live stop, or is being protected or closed, for a bounded time."""
+    positions = {view.symbol for view in world.exchange.positions()}
+    for symbol in positions:
+        guarded = any(
+            (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP
+            for order in world.exchange.open_conditionals(symbol)
+        )
+        if guarded:
+            world.bare_since_ms.pop(symbol, None)
+            continue
+        since_ms = world.bare_since_ms.setdefault(symbol, world.now_ms)
+        bare_ms = world.now_ms - max(since_ms, world.down_ms)
+        assert bare_ms <= BARE_MS_MAX, f"2: {symbol} was bare for {bare_ms} ms"
+    for symbol in tuple(world.bare_since_ms):
+        if symbol not in positions:
+            del world.bare_since_ms[symbol]
+    for trade in world.desk.trades.values():
+        if trade.phase is Phase.POSITION_ACTIVE:
+            stop = trade.latest(Role.STOP)
+            live = stop is not None and stop.state is OrderState.LIVE
+            assert live, f"2: {trade.trade_id} is active without a stop"
+        elif booked(trade) > ZERO:
+            assert trade.phase in HOLDING, f"2: {trade.trade_id} holds and is {trade.phase.value}"

@@ -1,0 +1,499 @@
+"""A seeded world for one desk: the pure exchange, a bad network, impatient people, sudden death.
+
+One run is a function of its seed. First everything may go wrong (safety phase): requests and
+answers are lost or late, answers are refusals, events come twice, late, out of order or never, the
+stream is cut, queries do not yet find young orders, and the process is killed between any two
+steps. Then the world heals (liveness phase) and everything must come right in bounded time. After
+every step the invariants are checked on the exchange's own books (`sim_invariants`).
+"""
+
+import hashlib
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+from typing import Any, Final
+
+from data.journal import Codec
+
+from bot.core import desk as desk_room
+from bot.core.desk_state import Desk
+from bot.core.messages import (
+    AskAdvisor,
+    AskFailed,
+    AskFills,
+    AskOrder,
+    BotConfigured,
+    BotSwitched,
+    CancelOrder,
+    CardAnswered,
+    CardVerb,
+    CloseRequested,
+    Command,
+    DecisionArrived,
+    Event,
+    FillsListed,
+    OrderMissing,
+    OrderRefused,
+    OrderUnknown,
+    PlaceOrder,
+    ShowCard,
+    SignalRaised,
+    StreamLost,
+    StreamRestored,
+    TakeSnapshot,
+    Tell,
+    VenueCommand,
+    Woke,
+)
+from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.timing import Timing
+from bot.sandbox.exchange import Exchange
+from bot.sandbox.faults import PROFILES as FAULT_PROFILES
+from bot.sandbox.faults import Fault, FaultPlan, FaultRates
+from bot.sandbox.paper_desk import carry_out
+from bot.sandbox.paper_words import events_of
+from data.model import (
+    Action,
+    Bracket,
+    Decision,
+    Direction,
+    ExitReason,
+    Instrument,
+    MarginType,
+    OrderKind,
+    Signal,
+)
+
+START_MS: Final = 1_760_000_000_000
+SAFETY_MS: Final = 40_000  # how long everything may go wrong
+SETTLE_MS: Final = 240_000  # how long healing may take at most
+TICK_MS: Final = 1_000  # one price a second
+RESTART_MS: Final = 1_500
+COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
+TIMING: Final = Timing(audit_every_ms=15_000)
+ACCOUNT: Final = "sim"
+USER: Final = "u1"
+BOT: Final = "bot"
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
+FAULTS: Final = (
+    FaultRates(),
+    replace(FAULT_PROFILES["light"], cut_stream=0.01),
+    replace(FAULT_PROFILES["rough"], cut_stream=0.04),
+    replace(FAULT_PROFILES["storm"], cut_stream=0.08),
+)
+
+
+def instrument_of(symbol: str) -> Instrument:
+    """A plain symbol with round filters."""
+    return Instrument(
+        symbol=symbol,
+        base_asset=symbol.removesuffix("USDT"),
+        quote_asset="USDT",
+        tradable=True,
+        tick_size=Decimal("0.1"),
+        step_size=Decimal("0.001"),
+        market_step_size=Decimal("0.001"),
+        quantity_min=Decimal("0.001"),
+        quantity_max=Decimal(1000),
+        market_quantity_max=Decimal(1000),
+        notional_min=Decimal(5),
+        price_up_ratio=Decimal("1.5"),
+        price_down_ratio=Decimal("0.5"),
+        brackets=(
+            Bracket(
+                leverage_max=50,
+                notional_floor=Decimal(0),
+                notional_cap=Decimal(10**9),
+                maintenance_ratio=Decimal("0.004"),
+                maintenance_amount=Decimal(0),
+            ),
+        ),
+    )
+
+
+INSTRUMENTS: Final = {symbol: instrument_of(symbol) for symbol in SYMBOLS}
+CODEC: Final = Codec(desk_room.RECORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request on its way to the exchange. `epoch` is the life of the process that sent it."""
+
+    command: VenueCommand
+    sent_ms: int
+    epoch: int
+
+
+class World:
+    """One run. `watch` is called after every step and price with this world."""
+
+    def __init__(self, seed: int, watch: Callable[["World"], None]) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.watch = watch
+        self.now_ms = START_MS
+        weather = seed % len(FAULTS)
+        self.faults = FaultPlan(seed, FAULTS[weather])
+        self.kill_chance = (0.0, 0.01, 0.02, 0.03)[weather]
+        self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
+        self.exchange = Exchange(INSTRUMENTS.values())
+        self.prices = {s: Decimal(self.rng.randint(900, 1100)) for s in SYMBOLS}
+        self.desk = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
+        self.journalled: set[str] = set()  # order ids committed before they were sent
+        self.tapped: dict[str, CardVerb] = {}  # what a person really answered
+        self.cards: dict[str, int] = {}
+        self.bare_since_ms: dict[str, int] = {}
+        self.down_ms = 0  # until when the process is dead
+        self.commits = 0
+        self._heap: list[tuple[int, int, Any]] = []
+        self._pushed = 0
+        self._epoch = 0
+        self._stream_up = False
+        self._armed_ms: int | None = None
+        self._hash = hashlib.sha256()
+        self._signals = 0
+
+    # ------------------------------------------------------------------ running
+
+    def run(self) -> str:
+        """Both phases; the hash of the journal. Raises AssertionError on a broken invariant."""
+        for symbol, price in self.prices.items():
+            self.exchange.advance(symbol, price, self.now_ms)
+        self._deliver(0, BotConfigured(config=self._config(), by=USER))
+        self._deliver(0, BotSwitched(bot_id="", running=True, by=USER))
+        self._deliver(1, StreamRestored())
+        self._push(TICK_MS, "price")
+        for _ in range(self.rng.randint(1, 3)):
+            self._push(self.rng.randint(500, 20_000), "signal")
+        if self.rng.random() < 0.3:
+            self._push(self.rng.randint(5_000, SAFETY_MS), "hand")
+        self._until(START_MS + SAFETY_MS, lambda: False)
+        self._heal()
+        self._until(START_MS + SAFETY_MS + SETTLE_MS, self._settled)
+        assert self._settled(), f"did not settle: {self._unsettled()}"
+        return self._hash.hexdigest()
+
+    def _until(self, end_ms: int, done: Callable[[], bool]) -> None:
+        while self._heap and self._heap[0][0] <= end_ms and not done():
+            self.now_ms, _, item = heapq.heappop(self._heap)
+            self._happen(item)
+            self.watch(self)
+
+    def _heal(self) -> None:
+        self.faults.heal()
+        self.kill_chance, self.lag_ms_max = 0.0, 0
+        for trade in self.desk.working():
+            asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
+            self._deliver(12_000, asked)
+
+    def _settled(self) -> bool:
+        return not self._unsettled()
+
+    def _unsettled(self) -> str:
+        working = [f"{t.trade_id} {t.phase.value}" for t in self.desk.working()]
+        if working:
+            return f"working: {working}"
+        if self.exchange.positions():
+            return f"held at the exchange: {[p.symbol for p in self.exchange.positions()]}"
+        if self.exchange.open_orders() or self.exchange.open_conditionals():
+            return "orders are open at the exchange"
+        if self.desk.foreign:
+            return f"believed to be foreign: {sorted(self.desk.foreign)}"
+        if self.desk.wallet_usdt != self.exchange.balances().wallet_usdt:
+            return f"the wallet is believed to be {self.desk.wallet_usdt}"
+        return "" if self._stream_up and self.desk.ready else "the stream is down"
+
+    def _happen(self, item: Any) -> None:
+        if isinstance(item, Arrival):
+            self._arrive(item)
+        elif item == "price":
+            self._move_prices()
+        elif item == "signal":
+            self._signal()
+        elif item == "hand":
+            self._by_hand()
+        elif item == "restart":
+            self._deliver(0, StreamRestored())
+        elif item == "reconnect":
+            self._reconnect()
+        elif item[0] == self._epoch or item[0] is None:
+            self._feed(item[1])
+
+    # ---------------------------------------------------------------- the process
+
+    def _feed(self, event: Event) -> None:
+        if self.now_ms < self.down_ms:
+            return None  # Nobody is there to hear it.
+        if isinstance(event, Woke):
+            self._armed_ms = None
+        if isinstance(event, StreamRestored):
+            self._stream_up = True
+        if isinstance(event, StreamLost):
+            self._stream_up = False
+        if self._dies():
+            return self._kill()  # Before the commit: the event is lost.
+        done = desk_room.step(self.desk, event, self.now_ms)
+        self.desk = done.desk
+        self.commits += 1
+        assert self.commits <= COMMITS_MAX, "3: it spins and does not come to rest"
+        self._hash.update(CODEC.encode_bytes(event))
+        for command in done.commands:
+            self._hash.update(CODEC.encode_bytes(command))
+            if isinstance(command, PlaceOrder):
+                self.journalled.add(command.order.order_id)
+        for command in done.commands:
+            if self._dies():
+                return self._kill()  # After the commit: some commands were never sent.
+            self._carry(command)
+        self._arm()
+        return None
+
+    def _arm(self) -> None:
+        due_ms = desk_room.wake_ms(self.desk)
+        if due_ms is None or due_ms == self._armed_ms:
+            return
+        self._armed_ms = due_ms
+        self._push(max(1, due_ms - self.now_ms), (self._epoch, Woke()))
+
+    def _dies(self) -> bool:
+        return self.kill_chance > 0 and self.rng.random() < self.kill_chance
+
+    def _kill(self) -> None:
+        self._epoch += 1
+        self._armed_ms = None
+        self._stream_up = False
+        self.down_ms = self.now_ms + RESTART_MS
+        self._push(RESTART_MS, "restart")
+
+    def _carry(self, command: Command) -> None:
+        match command:
+            case Tell():
+                pass
+            case AskAdvisor():
+                self._push(self.rng.randint(10, 2_000), (self._epoch, self._decision(command)))
+            case ShowCard():
+                self.cards[command.trade_id] = command.expires_ms
+                self._person(command)
+            case _:
+                self._send(command)
+
+    # --------------------------------------------------------------- the network
+
+    def _send(self, command: VenueCommand) -> None:
+        draw = self.faults.request()
+        if draw.fault is Fault.LOSE_REQUEST:
+            return self._answer(self.rng.randint(1_000, 5_000), _no_answer(command))
+        if draw.refusal is not None and isinstance(command, PlaceOrder):
+            refused = OrderRefused(
+                order_id=command.order.order_id, code=draw.refusal.code, text=draw.refusal.text
+            )
+            return self._answer(self.rng.randint(10, 200), refused)
+        slow = not self.faults.healed and self.rng.random() < 0.1
+        delay_ms = self.rng.randint(1, 7_000 if slow else 60)
+        return self._push(delay_ms, Arrival(command, self.now_ms, self._epoch))
+
+    def _arrive(self, arrival: Arrival) -> None:
+        command = arrival.command
+        age_ms = self.now_ms - arrival.sent_ms
+        if age_ms > TIMING.receive_window_ms and isinstance(command, PlaceOrder):
+            late = OrderRefused(order_id=command.order.order_id, code=-1021, text="too old")
+            return self._reply(arrival, late)
+        if isinstance(command, AskOrder) and self._lags(command):
+            missing = OrderMissing(order_id=command.order_id, asked_ms=arrival.sent_ms)
+            return self._reply(arrival, missing)
+        answer = carry_out(self.exchange, command, self.now_ms)
+        draw = self.faults.answer()
+        lost = draw.fault is Fault.LOSE_ANSWER
+        if lost and self.rng.random() < 0.5:
+            self._cut()  # What loses an answer often takes the stream with it.
+        self._tell()
+        answer = _no_answer(command) if lost else _as_of(answer, command, arrival.sent_ms)
+        return self._reply(arrival, answer, draw.delay_ms)
+
+    def _lags(self, command: AskOrder) -> bool:
+        if not self.lag_ms_max or self.rng.random() > 0.4:
+            return False
+        view = self.exchange.order(command.symbol, command.order_id)
+        created_ms = getattr(view, "created_ms", None)
+        return created_ms is not None and self.now_ms - created_ms < self.lag_ms_max
+
+    def _reply(self, arrival: Arrival, answer: Event, delay_ms: int = 0) -> None:
+        self._push(delay_ms or self.rng.randint(1, 60), (arrival.epoch, answer))
+
+    def _answer(self, delay_ms: int, event: Event) -> None:
+        self._push(delay_ms, (self._epoch, event))
+
+    def _tell(self) -> None:
+        for news in self.exchange.drain_events():
+            for event in events_of(news):
+                self._stream(event)
+
+    def _stream(self, event: Event) -> None:
+        if not self._stream_up or self.now_ms < self.down_ms:
+            return None  # Told to nobody.
+        draw = self.faults.event()
+        match draw.fault:
+            case Fault.DROP:
+                return None
+            case Fault.CUT:
+                return self._cut()
+            case Fault.DUPLICATE:
+                self._answer(self.rng.randint(1, 3_000), event)
+            case Fault.REORDER:
+                return self._answer(self.rng.randint(50, 400), event)
+            case _:
+                pass
+        return self._answer(draw.delay_ms or 5, event)
+
+    def _cut(self) -> None:
+        self._stream_up = False
+        self._answer(1, StreamLost(reason="cut"))
+        self._push(self.rng.randint(500, 8_000), "reconnect")
+
+    def _reconnect(self) -> None:
+        if self.now_ms >= self.down_ms and not self._stream_up:
+            self._deliver(0, StreamRestored())
+
+    # ------------------------------------------------------------- people and prices
+
+    def _config(self) -> BotConfig:
+        limit = self.rng.random() < 0.4
+        return BotConfig(
+            bot_id=BOT,
+            user_id=USER,
+            account_id=ACCOUNT,
+            symbols=SYMBOLS,
+            approval_mode=ApprovalMode.AUTO if self.seed % 3 == 0 else ApprovalMode.APPROVE,
+            approval_ttl_ms=8_000,
+            entry_kind=OrderKind.LIMIT if limit else OrderKind.MARKET,
+            entry_timeout_ms=self.rng.choice((6_000, 20_000)),
+            position_timeout_ms=self.rng.choice((0, 15_000)),
+            review_every_ms=self.rng.choice((0, 5_000)),
+            margin_type=self.rng.choice((MarginType.ISOLATED, MarginType.CROSSED)),
+            open_trades_max=2,
+            signals_per_day_max=0,
+            trades_per_day_max=0,
+            daily_loss_pct_max=Decimal(0),
+            drift_bps_max=Decimal(300),
+            confirm_bps=Decimal(200),
+            reward_risk_min=Decimal(0),
+        )
+
+    def _signal(self) -> None:
+        symbol = self.rng.choice(SYMBOLS)
+        direction = self.rng.choice((Direction.LONG, Direction.SHORT))
+        price, sign = self.prices[symbol], direction.sign
+        self._signals += 1
+        signal = Signal(
+            signal_id=f"{BOT}-{symbol}-1m-{self._signals}",
+            bot_id=BOT,
+            strategy="continuation",
+            model="continuation",
+            symbol=symbol,
+            timeframe="1m",
+            bar_open_ms=self.now_ms - 60_000,
+            raised_ms=self.now_ms,
+            direction=direction,
+            entry_price=price,
+            stop_price=price - sign * self.rng.randint(3, 15),
+            target_price=price + sign * self.rng.randint(3, 25),
+            score=90.0,
+        )
+        raised = SignalRaised(
+            signal=signal,
+            instrument=INSTRUMENTS[symbol],
+            mark_price=price,
+            mark_ms=self.now_ms,
+        )
+        self._deliver(0, raised)
+        if self.rng.random() < 0.1:
+            self._deliver(1, raised)
+
+    def _decision(self, command: AskAdvisor) -> DecisionArrived:
+        manage = command.purpose == "manage"
+        usual = Action.HOLD_POSITION if manage else Action.OPEN_POSITION
+        unusual = Action.CLOSE_POSITION if manage else Action.DO_NOTHING
+        decision = Decision(
+            advisor="rules",
+            model_version="",
+            bot_id=command.bot_id,
+            symbol=command.symbol,
+            snapshot_id="s",
+            action=unusual if self.rng.random() < 0.15 else usual,
+            confidence=80.0,
+        )
+        price = self.prices[command.symbol]
+        return DecisionArrived(
+            trade_id=command.trade_id, decision=decision, mark_price=price, mark_ms=self.now_ms
+        )
+
+    def _person(self, card: ShowCard) -> None:
+        verb = self.rng.choice((CardVerb.APPROVE, CardVerb.APPROVE, CardVerb.HALF, CardVerb.REJECT))
+        self.tapped[card.trade_id] = verb
+        for _ in range(2 if self.rng.random() < 0.2 else 1):
+            delay_ms = self.rng.randint(100, 10_000)
+            self._push(delay_ms, (None, self._tap(card.trade_id, verb)))
+
+    def _tap(self, trade_id: str, verb: CardVerb) -> CardAnswered:
+        symbol = self.desk.trades[trade_id].symbol
+        return CardAnswered(
+            trade_id=trade_id,
+            verb=verb,
+            user_id=USER,
+            mark_price=self.prices[symbol],
+            mark_ms=self.now_ms + 10_000,
+        )
+
+    def _by_hand(self) -> None:
+        for view in self.exchange.positions():
+            if self.rng.random() < 0.5:
+                self.exchange.close_by_hand(view.symbol, self.now_ms)
+            elif self.rng.random() < 0.5:
+                self.exchange.force_liquidation(view.symbol, self.now_ms)
+            else:
+                self.exchange.force_adl(view.symbol, self.now_ms)
+        self._tell()
+
+    def _move_prices(self) -> None:
+        for symbol in SYMBOLS:
+            step = Decimal(self.rng.randint(-30, 30)) / 10
+            if self.rng.random() < 0.02:
+                step *= 5
+            self.prices[symbol] = max(Decimal(1), self.prices[symbol] + step)
+            self.exchange.advance(symbol, self.prices[symbol], self.now_ms)
+        self._tell()
+        self._push(TICK_MS, "price")
+
+    # ------------------------------------------------------------------- plumbing
+
+    def _deliver(self, delay_ms: int, event: Event) -> None:
+        self._push(delay_ms, (None, event))
+
+    def _push(self, delay_ms: int, item: Any) -> None:
+        self._pushed += 1
+        heapq.heappush(self._heap, (self.now_ms + delay_ms, self._pushed, item))
+
+
+def _no_answer(command: VenueCommand) -> Event:
+    match command:
+        case PlaceOrder():
+            return OrderUnknown(order_id=command.order.order_id, reason="lost")
+        case CancelOrder():
+            return OrderUnknown(order_id=command.order_id, reason="lost", action="cancel")
+        case AskOrder():
+            return OrderUnknown(order_id=command.order_id, reason="lost", action="ask")
+        case TakeSnapshot():
+            return AskFailed(what="snapshot", symbol="", reason="lost")
+        case _:
+            return AskFailed(what=type(command).__name__, symbol=command.symbol, reason="lost")
+
+
+def _as_of(answer: Event, command: VenueCommand, sent_ms: int) -> Event:
+    """Answers know no more than the moment the question left; listed fills bear no client id."""
+    if isinstance(answer, OrderMissing | FillsListed):
+        answer = replace(answer, asked_ms=sent_ms)
+    if isinstance(answer, FillsListed) and isinstance(command, AskFills):
+        answer = replace(answer, fills=tuple(replace(f, order_id="") for f in answer.fills))
+    return answer

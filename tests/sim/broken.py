@@ -1,0 +1,126 @@
+"""Deliberately broken variants of the core: mistakes others made, one patch each.
+
+A variant replaces one small function of the machine. The seeds must catch every one of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from bot.core import desk, duties, entries, facts
+from bot.core.draft import Draft
+from bot.core.messages import (
+    CardAnswered,
+    CardVerb,
+    OrderMissing,
+    OrderRefused,
+    OrderUnknown,
+    PositionSeen,
+)
+from bot.core.trade import UNHEARD, Order, OrderState, Phase
+from data.model import Fill
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A mistake and how to make it."""
+
+    name: str
+    apply: Callable[[pytest.MonkeyPatch], None]
+
+
+def _timeout_is_refusal(patch: pytest.MonkeyPatch) -> None:
+    def unknown(draft: Draft, given: OrderUnknown) -> None:
+        if given.action == "place":
+            refused = OrderRefused(order_id=given.order_id, code=-1008, text="timeout")
+            facts.fold(draft, refused)
+
+    patch.setitem(facts._FOLDS, OrderUnknown, unknown)
+
+
+def _asks_once(patch: pytest.MonkeyPatch) -> None:
+    ask = duties._ask
+
+    def once(draft: Draft, order: Order) -> Order:
+        if order.asks:
+            return draft.set_order(order, ask_at_ms=None)
+        return ask(draft, order)
+
+    patch.setattr(duties, "_ask", once)
+
+
+def _books_fills_twice(patch: pytest.MonkeyPatch) -> None:
+    book = facts._book
+
+    def again(draft: Draft, fill: Fill, order_id: str | None = None) -> None:
+        known = tuple(f for f in draft.trade.fills if f.fill_id != fill.fill_id)
+        doubled = tuple(f for f in draft.trade.fills if f.fill_id == fill.fill_id)
+        draft.set(fills=known)
+        book(draft, fill, order_id)
+        draft.set(fills=(*draft.trade.fills, *doubled))
+
+    patch.setattr(facts, "_book", again)
+
+
+def _forgets_siblings(patch: pytest.MonkeyPatch) -> None:
+    def cancel(self: Draft, order: Order) -> None:
+        """The other exit, and what rests of the entry, are left where they are."""
+        if not order.is_over:
+            self.set_order(order, state=OrderState.CANCELED, ask_at_ms=None)
+
+    patch.setattr(Draft, "cancel", cancel)
+
+
+def _resends_unasked(patch: pytest.MonkeyPatch) -> None:
+    def missing(draft: Draft, given: OrderMissing) -> None:
+        order = draft.trade.order(given.order_id)
+        if order is not None and order.state in UNHEARD:
+            draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None)
+
+    patch.setitem(facts._FOLDS, OrderMissing, missing)
+
+
+def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
+    def absent(draft: Draft, entry: Order) -> None:
+        draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None)
+
+    patch.setattr(duties, "_conclude_absent", absent)
+    see = facts._FOLDS[PositionSeen]
+
+    def unseen(draft: Draft, given: PositionSeen) -> None:
+        if draft.trade.phase is not Phase.ORDER_PENDING:
+            see(draft, given)
+
+    patch.setitem(facts._FOLDS, PositionSeen, unseen)
+
+
+def _obeys_any_tap(patch: pytest.MonkeyPatch) -> None:
+    answered = entries.card_answered
+
+    def any_tap(draft: Any, event: CardAnswered) -> None:
+        trade = draft.desk.trades.get(event.trade_id)
+        if trade is not None and trade.card_expires_ms is not None:
+            late = replace(trade, card_expires_ms=draft.now_ms + 1)
+            draft.put(late)
+        answered(draft, replace(event, verb=CardVerb.APPROVE))
+
+    patch.setitem(desk._HANDLERS, CardAnswered, any_tap)
+
+
+def _never_confirms_flat(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(duties, "is_flat", lambda trade: facts.booked(trade) <= 0)
+    patch.setattr(duties, "fills_missing", lambda trade: False)
+
+
+VARIANTS = (
+    Variant("a timeout is taken for a refusal", _timeout_is_refusal),
+    Variant("an unknown order is asked about only once", _asks_once),
+    Variant("a repeated fill is booked again", _books_fills_twice),
+    Variant("the sibling order is forgotten", _forgets_siblings),
+    Variant("an entry is sent again on the first word that it does not exist", _resends_unasked),
+    Variant("an entry is sent again without looking at the position", _trusts_one_view),
+    Variant("a late or rejecting tap opens the trade", _obeys_any_tap),
+    Variant("a trade ends before every fill is known", _never_confirms_flat),
+)
