@@ -39,8 +39,9 @@ from bot.venue.wire_errors import Answer, Refused
 from bot.venue.wire_requests import (
     INCOME_LIMIT,
     TRADES_LIMIT,
+    IncomeKind,
     balance_request,
-    funding_request,
+    income_request,
     open_algo_request,
     open_orders_request,
     positions_request,
@@ -109,11 +110,14 @@ class AccountReader:
         ]
 
     async def funding(self, symbol: str, since_ms: int) -> Sequence[Event]:
-        """FundingListed in USDT, oldest first."""
+        """FundingListed in USDT, oldest first: funding payments and liquidation fees."""
         asked_ms = self._rest.clock.now_ms()
         found: dict[str, Funding] = {}
         try:
-            await self._list_funding(symbol, max(since_ms, asked_ms - DEPTH_MS), asked_ms, found)
+            for kind in IncomeKind:
+                start_ms = max(since_ms, asked_ms - DEPTH_MS)
+                end_ms = asked_ms + CLOCK_MARGIN_MS
+                await self._list_income(symbol, kind, (start_ms, end_ms), found)
         except NoAnswer as fault:
             return [AskFailed(what="funding", symbol=symbol, reason=str(fault))]
         return [
@@ -173,26 +177,27 @@ class AccountReader:
                 start_ms += WEEK_MS
         raise NoAnswer(f"more than {PAGES_MAX} pages of fills")
 
-    async def _list_funding(
-        self, symbol: str, start_ms: int, asked_ms: int, found: dict[str, Funding]
+    async def _list_income(
+        self, symbol: str, kind: IncomeKind, span_ms: tuple[int, int], found: dict[str, Funding]
     ) -> None:
-        end_ms = asked_ms + CLOCK_MARGIN_MS
+        start_ms, end_ms = span_ms
         for _ in range(PAGES_MAX):
             rows = await self._fetch(
-                funding_request(symbol, start_ms=start_ms, end_ms=end_ms), list[IncomeRow]
+                income_request(symbol, kind, start_ms=start_ms, end_ms=end_ms), list[IncomeRow]
             )
             for row in rows:
-                if row.symbol != symbol or row.income_type != "FUNDING_FEE":
+                if row.symbol != symbol or row.income_type != kind:
                     continue
                 if row.asset == WALLET_ASSET:
-                    found[str(row.tran_id)] = funding_of(row)
+                    funding = funding_of(row)
+                    found[funding.funding_id] = funding
                 else:
-                    log.warning("funding_in_other_asset", symbol=symbol, asset=row.asset)
+                    log.warning("income_in_other_asset", symbol=symbol, asset=row.asset)
             if len(rows) < INCOME_LIMIT:
                 return
             # The last moment may have more rows than the page: read it again, ids are unique.
             start_ms = max(start_ms + 1, rows[-1].time)
-        raise NoAnswer(f"more than {PAGES_MAX} pages of funding")
+        raise NoAnswer(f"more than {PAGES_MAX} pages of income")
 
     async def _fetch(self, request: Request, kind: type[T]) -> T:
         outcome = await self._rest.read(request, tries=TRIES)

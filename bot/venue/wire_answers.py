@@ -287,9 +287,13 @@ def fill_of(row: TradeRow) -> Fill:
 
 
 def funding_of(row: IncomeRow) -> Funding:
-    """A funding payment in USDT."""
+    """A payment in USDT. tranId is unique within a kind of income only, so others say theirs."""
+    number = str(row.tran_id)
     return Funding(
-        funding_id=str(row.tran_id), symbol=row.symbol, amount_usdt=row.income, paid_ms=row.time
+        funding_id=number if row.income_type == "FUNDING_FEE" else f"{row.income_type}-{number}",
+        symbol=row.symbol,
+        amount_usdt=row.income,
+        paid_ms=row.time,
     )
 
 

@@ -33,6 +33,13 @@ class WorkingType(StrEnum):
     CONTRACT_PRICE = "CONTRACT_PRICE"
 
 
+class IncomeKind(StrEnum):
+    """Income that comes with no fill of ours."""
+
+    FUNDING_FEE = "FUNDING_FEE"
+    INSURANCE_CLEAR = "INSURANCE_CLEAR"  # a liquidation's fee
+
+
 def time_request() -> Request:
     """The exchange's clock. Asked ahead of all waiting: stamps depend on it."""
     return Request(method=Method.GET, path="/fapi/v1/time", priority=Priority.TRADING)
@@ -203,11 +210,11 @@ def trades_request(
     return _read("/fapi/v1/userTrades", (*params, ("limit", str(TRADES_LIMIT))), weight=5)
 
 
-def funding_request(symbol: str, *, start_ms: int, end_ms: int) -> Request:
-    """Funding payments of one symbol, oldest first."""
+def income_request(symbol: str, kind: IncomeKind, *, start_ms: int, end_ms: int) -> Request:
+    """Income of one kind and symbol, oldest first."""
     params = (
         ("symbol", symbol),
-        ("incomeType", "FUNDING_FEE"),
+        ("incomeType", kind.value),
         ("startTime", str(start_ms)),
         ("endTime", str(end_ms)),
         ("limit", str(INCOME_LIMIT)),

@@ -168,8 +168,9 @@ async def test_funding_is_listed_over_pages_without_repeats() -> None:
 
     def answer(heard: Heard) -> web.Response:
         start = int(heard.params["startTime"])
-        assert heard.params["incomeType"] == "FUNDING_FEE"
-        return web.json_response([r for r in rows if r["time"] >= start][:1_000])
+        kind = heard.params["incomeType"]
+        found = [r for r in rows if r["time"] >= start and r["incomeType"] == kind]
+        return web.json_response(found[:1_000])
 
     script = Script()
     script.on("GET", INCOME, answer)
@@ -180,19 +181,21 @@ async def test_funding_is_listed_over_pages_without_repeats() -> None:
 
 
 async def test_other_incomes_are_left_out() -> None:
-    """Another symbol's, another kind's or another asset's income is not this funding."""
+    """Another symbol's, kind's or asset's income is not this; a liquidation's fee is."""
     rows = [
         _income(1, NOW_MS),
         _income(2, NOW_MS, symbol="ETHUSDT"),
         _income(3, NOW_MS, incomeType="COMMISSION"),
         _income(4, NOW_MS, asset="BNB"),
+        _income(1, NOW_MS + 1, incomeType="INSURANCE_CLEAR", income="-3"),
     ]
     script = Script()
     script.on("GET", INCOME, ok(rows))
     async with _reader(script) as reader:
         (event,) = await reader.funding("BTCUSDT", NOW_MS - 1)
     assert isinstance(event, FundingListed)
-    assert [f.funding_id for f in event.funding] == ["1"]
+    told = [(f.funding_id, f.amount_usdt) for f in event.funding]
+    assert told == [("1", Decimal("-0.01")), ("INSURANCE_CLEAR-1", Decimal(-3))]
 
 
 # ---------------------------------------------------------------------------------- snapshot
