@@ -255,7 +255,7 @@ class Outbox:
     def _next(self) -> tuple[_Item | None, float | None]:
         now_s, soonest_s = self._now_s(), None
         for item in sorted(self._waiting, key=lambda i: (i.message.priority, i.order)):
-            ready_s = max(item.due_s, self._pace.ready_s(item.message.chat_id))
+            ready_s = max(item.due_s, self._pace.ready_s(item.message.chat_id, now_s))
             if ready_s <= now_s:
                 self._waiting.remove(item)
                 self._pace.take(item.message.chat_id)

@@ -55,17 +55,17 @@ class Pace:
         self._pauses: dict[int, float] = {}
         self._pause_all_s = 0.0
 
-    def ready_s(self, chat_id: int) -> float:
-        """When the next message to this chat may go."""
-        now_s = self._now_s()
+    def ready_s(self, chat_id: int, now_s: float) -> float:
+        """When the next message to this chat may go; `now_s` itself when it may go now."""
         pause_s = max(self._pauses.get(chat_id, 0.0), self._pause_all_s)
-        return max(self._all.ready_s(now_s), self._chat(chat_id).ready_s(now_s), pause_s)
+        chat = self._chat(chat_id, now_s)
+        return max(self._all.ready_s(now_s), chat.ready_s(now_s), pause_s)
 
     def take(self, chat_id: int) -> None:
         """One goes to this chat now."""
         now_s = self._now_s()
         self._all.take(now_s)
-        self._chat(chat_id).take(now_s)
+        self._chat(chat_id, now_s).take(now_s)
 
     def pause(self, chat_id: int, wait_s: float) -> None:
         """Telegram asked to wait: this chat does, and everyone for a moment."""
@@ -74,12 +74,12 @@ class Pace:
         self._pauses[chat_id] = until_s
         self._pause_all_s = max(self._pause_all_s, min(until_s, self._now_s() + 1.0))
 
-    def _chat(self, chat_id: int) -> Bucket:
+    def _chat(self, chat_id: int, now_s: float) -> Bucket:
         bucket = self._chats.get(chat_id)
         if bucket is None:
             rate_s = (CHAT_RATE_S if chat_id > 0 else GROUP_RATE_S) * self._factor
             burst = CHAT_BURST * max(1.0, self._factor)
-            bucket = Bucket(rate_s=rate_s, burst=burst, now_s=self._now_s())
+            bucket = Bucket(rate_s=rate_s, burst=burst, now_s=now_s)
             self._chats[chat_id] = bucket
         self._chats.move_to_end(chat_id)
         while len(self._chats) > CHATS_MAX:

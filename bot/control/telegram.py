@@ -7,6 +7,7 @@ Must not know: how an event is handled, or any other adapter.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +37,7 @@ from bot.control.views.status import Light
 from bot.core.desk import Desk
 from bot.core.messages import Level, ShowCard, Tell
 from bot.core.trade import Trade
-from bot.shell.clock import Clock, wall_sleep_s
+from bot.shell.clock import Clock
 from bot.shell.errors import SettingFault
 from bot.shell.ports import EventSink, Market
 from data.store.rows import UserRow
@@ -46,6 +47,7 @@ POLL_S: Final = 25
 START_S_MAX: Final = 10.0
 RETRY_S: Final = 5.0
 DRAIN_S: Final = 3.0
+DEAF_S_MAX: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0  # a short one makes sent messages look lost
 HANDLED_AT_ONCE: Final = 16
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
@@ -171,25 +173,34 @@ class TelegramControl:
 
     async def run(self) -> None:
         """Listen, draw and send until `stop` is called or the task is cancelled."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._scribe(), name="control-scribe"),
-                group.create_task(self.outbox.run(), name="control-outbox"),
-                group.create_task(self._listen(), name="control-listen"),
-            ]
-            if self._pictures is not None:
-                tasks.append(group.create_task(self._pictures.run(), name="control-pictures"))
-            await self._ending.wait()
-            await self._quiet()
-            await self.outbox.drain(DRAIN_S)
-            for task in tasks:
-                task.cancel()
-        await self._app.shutdown()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._scribe(), name="control-scribe"),
+                    group.create_task(self.outbox.run(), name="control-outbox"),
+                ]
+                if self._pictures is not None:
+                    tasks.append(group.create_task(self._pictures.run(), name="control-pictures"))
+                listening = group.create_task(self._listen(), name="control-listen")
+                await self._ending.wait()
+                # Deaf first: what was still heard is answered below.
+                await asyncio.wait({listening}, timeout=DEAF_S_MAX)
+                await self._quiet()
+                await self.outbox.drain(DRAIN_S)
+                for task in (*tasks, listening):
+                    task.cancel()
+        finally:
+            await self._app.shutdown()
+            await self.close()
 
     async def stop(self) -> None:
         """Hear no more, send what waits (for seconds at most), let `run` return."""
         self._ending.set()
         self._news.set()
+
+    async def close(self) -> None:
+        """Let the connections go where `run` never was; a second call does nothing."""
+        await self._app.bot.shutdown()
 
     def light(self) -> Light:
         """Whether Telegram is reached, for /status and metrics."""
@@ -342,7 +353,8 @@ class TelegramControl:
                 return False
             except TelegramError as error:
                 self._trouble = type(error).__name__
-                await wall_sleep_s(RETRY_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), RETRY_S)
             else:
                 return True
         return False

@@ -157,13 +157,13 @@ def from_now(unix_ms: int) -> Html:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows with their cells aligned: the first column left, the others right. Plain text."""
+    """Rows with their cells aligned: the second column (numbers) right, the others left."""
     columns = max((len(row) for row in rows), default=0)
     widths = [max((len(r[c]) for r in rows if c < len(r)), default=0) for c in range(columns)]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(widths[c]) if c == 0 else cell.rjust(widths[c]) for c, cell in enumerate(row)
+            cell.rjust(widths[c]) if c == 1 else cell.ljust(widths[c]) for c, cell in enumerate(row)
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
