@@ -260,11 +260,13 @@ def _one_way(params: Params) -> None:
 
 
 def average_text(view: OrderView) -> str:
+    """The average fill price to the smallest unit; "0" before the first fill."""
     average = view.average_price
     return "0" if average is None else plain(average.quantize(CENT))
 
 
 def type_name(view: OrderView) -> str:
+    """The order's type; what the exchange made itself is LIQUIDATION."""
     forced = view.cause in (FillCause.LIQUIDATION, FillCause.ADL)
     return "LIQUIDATION" if forced else view.kind.value.upper()
 

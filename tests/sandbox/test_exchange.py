@@ -1,5 +1,6 @@
 """The pretend exchange: matching, money, refusals and event order, with the arithmetic beside."""
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -220,6 +221,22 @@ def test_realised_profit_sums_to_exit_minus_entry_exactly() -> None:
     # exits 0.01 x 10033.3 = 100.333; entries 50 + 50.0055 = 100.0055
     assert realised == D("0.3275")
     assert sum(r.amount_usdt for r in world.income(kind=IncomeKind.REALIZED)) == realised
+
+
+def test_tiny_prices_still_add_up_and_fees_are_rounded() -> None:
+    """Ten decimals in a notional: parts sum to the whole, the fee has eight, all books agree."""
+    tiny = replace(instrument(), tick_size=D("0.0000001"), notional_min=D(0), price_down_ratio=D(0))
+    world = Exchange([tiny])
+    world.advance(BTC, D("0.0123457"), NOW)
+    placed(world.place(market(Side.BUY, "0.007"), NOW))
+    assert world.fills()[0].fee == D("0.00000004")  # 0.0000864199 x 0.0005 = 0.0000000432...
+    world.advance(BTC, D("0.0234561"), NOW)
+    for quantity in ("0.003", "0.004"):
+        placed(world.place(market(Side.SELL, quantity, reduce_only=True), NOW))
+    realised = sum(f.realized_pnl_usdt for f in world.fills())
+    assert realised == D("0.007") * (D("0.0234561") - D("0.0123457"))
+    income = sum(row.amount_usdt for row in world.income())
+    assert world.balances().wallet_usdt == D(10000) + income
 
 
 def test_flip_realises_the_closed_part_and_reopens_at_the_fill() -> None:
