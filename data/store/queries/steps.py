@@ -1,0 +1,135 @@
+"""Steps, desks, trades and the journal: what one account decided, in order.
+
+Must not know: what a desk, a trade or an event is; their texts come and go as they are.
+"""
+
+from typing import Final
+
+import aiosqlite
+from sqlalchemy import bindparam, insert, select, update
+
+from data.store import sqlite
+from data.store.database import Database
+from data.store.errors import AmbiguousPrefix, SequenceBroken
+from data.store.rows import DeskRow, JournalRow, StepRow, TradeRow
+from data.store.tables import desks, journal, trades
+
+JOURNAL_PAGE: Final = 1_000  # rows read at once when the caller names no limit
+CANDIDATES_MAX: Final = 5
+
+
+class Steps:
+    """The part of the store an engine writes to."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._move_desk = db.prepare(
+            update(desks)
+            .where(desks.c.account_id == bindparam("account"), desks.c.seq == bindparam("before"))
+            .values(seq=bindparam("seq"), body=bindparam("body"), updated_ms=bindparam("at_ms"))
+        )
+        self._add_desk = db.prepare(insert(desks))
+        self._add_journal = db.prepare(insert(journal))
+        self._put_trade = db.prepare(sqlite.upsert(trades))
+
+    async def commit_step(self, step: StepRow) -> None:
+        """Keep a step for good: journal row, desk and changed trades in one transaction.
+
+        Returns after the disk has it. Raises SequenceBroken unless `seq` follows the desk's last
+        one, StorageFull when the disk does not take it; then nothing of the step was kept.
+        """
+
+        async def work(driver: aiosqlite.Connection) -> None:
+            await self._put_desk(driver, step)
+            row = step.journal
+            await driver.execute(self._add_journal.sql, self._add_journal.values(row))
+            if step.trades:
+                put = self._put_trade
+                await driver.executemany(put.sql, [put.values(trade) for trade in step.trades])
+
+        await self._db.transact(work)
+
+    async def load_desk(self, account_id: str) -> DeskRow | None:
+        """The account's state after its last step; None before the first."""
+        return await self._db.first(DeskRow, select(desks).where(desks.c.account_id == account_id))
+
+    async def load_trades(
+        self, account_id: str, *, working_only: bool = False
+    ) -> tuple[TradeRow, ...]:
+        """The account's trades, oldest first; `working_only` leaves out those with an outcome."""
+        statement = (
+            select(trades)
+            .where(trades.c.account_id == account_id)
+            .order_by(trades.c.opened_ms, trades.c.trade_id)
+        )
+        if working_only:
+            statement = statement.where(trades.c.outcome.is_(None))
+        return await self._db.every(TradeRow, statement)
+
+    async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
+        """The trade of that id, or the only one whose id begins so; of that user, if one is named.
+
+        Raises AmbiguousPrefix when several begin so.
+        """
+        if not id_or_prefix:
+            return None
+        statement = (
+            select(trades)
+            .where(trades.c.trade_id.startswith(id_or_prefix, autoescape=True))
+            .order_by(trades.c.trade_id)
+            .limit(CANDIDATES_MAX)
+        )
+        if user_id is not None:
+            statement = statement.where(trades.c.user_id == user_id)
+        found = await self._db.every(TradeRow, statement)
+        if len(found) > 1 and found[0].trade_id != id_or_prefix:
+            raise AmbiguousPrefix(id_or_prefix, tuple(row.trade_id for row in found))
+        return found[0] if found else None
+
+    async def recent_trades(
+        self, user_id: str, limit: int, *, closed_only: bool = False
+    ) -> tuple[TradeRow, ...]:
+        """The user's newest trades of all accounts, newest first; `closed_only`: had a position."""
+        statement = (
+            select(trades)
+            .where(trades.c.user_id == user_id)
+            .order_by(trades.c.opened_ms.desc(), trades.c.trade_id)
+            .limit(limit)
+        )
+        if closed_only:
+            statement = statement.where(trades.c.pnl_usdt.is_not(None))
+        return await self._db.every(TradeRow, statement)
+
+    async def journal_rows(
+        self,
+        account_id: str,
+        *,
+        trade_id: str | None = None,
+        after_seq: int = 0,
+        limit: int = JOURNAL_PAGE,
+    ) -> tuple[JournalRow, ...]:
+        """The account's steps after `after_seq`, oldest first; only one trade's, if it is named."""
+        statement = (
+            select(journal)
+            .where(journal.c.account_id == account_id, journal.c.seq > after_seq)
+            .order_by(journal.c.seq)
+            .limit(limit)
+        )
+        if trade_id is not None:
+            statement = statement.where(journal.c.trade_id == trade_id)
+        return await self._db.every(JournalRow, statement)
+
+    async def _put_desk(self, driver: aiosqlite.Connection, step: StepRow) -> None:
+        row, move = step.journal, self._move_desk
+        values = move.values(row, account=row.account_id, before=row.seq - 1, body=step.desk_body)
+        moved = await driver.execute(move.sql, values)
+        if moved.rowcount == 1:
+            return
+        found = await driver.execute_fetchall(
+            "SELECT seq FROM desks WHERE account_id = ?", (row.account_id,)
+        )
+        last = next((int(seq) for (seq,) in found), 0)
+        if last or row.seq != 1:
+            raise SequenceBroken(f"journal {row.account_id} is at {last}, not before {row.seq}")
+        add = self._add_desk
+        await driver.execute(add.sql, add.values(row, body=step.desk_body, updated_ms=row.at_ms))
