@@ -22,7 +22,15 @@ SHAPES: Final = (
     re.compile(r"(?<=listenKey=)[0-9A-Za-z]{16,}"),
 )
 # Libraries that write whole addresses (with tokens) at INFO, or a line a request.
-QUIET: Final = ("httpx", "httpcore", "telegram", "aiohttp.access", "apscheduler", "websockets")
+QUIET: Final = (
+    "httpx",
+    "httpcore",
+    "telegram",
+    "aiohttp.access",
+    "apscheduler",
+    "websockets",
+    "alembic",
+)
 
 EventDict = MutableMapping[str, Any]
 

@@ -1,0 +1,332 @@
+"""The service: one desk with its engine, a world to trade in, people to ask, in order.
+
+Start: database, desk as it was left, world (clock, instruments), people, then everything runs;
+ready once prices are warm, the user stream is heard and the desk has read its account. Stop: the
+engine settles and commits, people hear the last words, then connections and database close.
+
+Must not know: settings; it is handed plain parts.
+"""
+
+import asyncio
+import resource
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from bot.app.analyst import Analyst, Questions
+from bot.app.worlds import World
+from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
+from bot.core.desk import Desk
+from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
+from bot.core.presets import BotConfig
+from bot.core.timing import Timing
+from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
+from bot.shell.engine import Engine
+from bot.shell.errors import Unknown
+from bot.shell.jobs import Jobs
+from bot.shell.metrics import Metrics, Page
+from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
+from bot.shell.recorder import LineRecord, Recorder, load_desk
+from bot.shell.steps import Observer, Ports
+from bot.shell.systemd import Systemd
+from data.model import Candle
+from data.store.rows import AccountRow, UserRole, UserRow
+from data.store.store import Store
+
+OWNER: Final = "owner"
+READY_S: Final = 90.0
+LOOK_S: Final = 0.02
+PULSE_S: Final = 3_600.0
+ALIVE_EVERY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class WorldMaker(Protocol):
+    """Builds a world around the engine's and the analyst's ears."""
+
+    def __call__(
+        self, *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+    ) -> World:
+        """The world, not yet prepared."""
+
+
+async def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hired:
+    """An adviser with what it needs before its first question and after its last."""
+
+    advisor: Advisor
+    warm_up: Callable[[], Coroutine[None, None, None]] = _nothing
+    close: Callable[[], Coroutine[None, None, None]] = _nothing
+
+
+AdvisorMaker = Callable[[Clock, Store], Hired]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """Plain values of one service."""
+
+    database_url: str
+    account_id: str = "main"
+    venue_name: str = "paper"  # what the account's row says of where it trades
+    bots: tuple[BotConfig, ...] = ()
+    metrics_port: int = 0
+    record: Path | None = None
+    notify_address: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Makers:
+    """What the composition root chose."""
+
+    world: WorldMaker
+    advisor: AdvisorMaker
+    control: ControlSettings
+    observers: list[Observer] = field(default_factory=list)
+
+
+class Service:
+    """One running service. `run` returns after `stop` was set and all is put away."""
+
+    def __init__(self, options: ServiceOptions, makers: Makers) -> None:
+        self._options = options
+        self._makers = makers
+        self._clock = SystemClock()
+        self._systemd = Systemd(options.notify_address)
+        self._alive_s = 0.0
+        self._engine: Engine | None = None
+        self._early: list[Event] = []
+        self.control: TelegramControl | None = None
+        self.world: World | None = None
+        self.ready = asyncio.Event()
+        self.ready_s = 0.0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; once `run` has made it."""
+        assert self._engine is not None, "not started"
+        return self._engine
+
+    @property
+    def clock(self) -> SystemClock:
+        """Exchange time."""
+        return self._clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start, trade until `stop`, put everything away. Raises SettingFault and what is ours."""
+        began_s = wall_monotonic_s()
+        store = await Store.open(self._options.database_url)
+        try:
+            await self._trade(store, stop, began_s)
+        finally:
+            await store.close()
+            log.info("service_stopped")
+
+    async def _trade(self, store: Store, stop: asyncio.Event, began_s: float) -> None:
+        options = self._options
+        await _settle_people(store, options, self._clock.now_ms())
+        analyst_ears: list[BarSink] = []
+        world = self._makers.world(
+            clock=self._clock,
+            store=store,
+            sink=self._post,
+            bar_sink=lambda candle: _hand_on(analyst_ears, candle),
+        )
+        self.world = world
+        hired = self._makers.advisor(self._clock, store)
+        try:
+            await world.prepare()
+            engine = await self._make_engine(store, world, hired)
+            analyst = Analyst(
+                market=world.market, clock=self._clock, desk_of=self._desk, sink=self._post
+            )
+            analyst_ears.append(analyst.on_bar)
+            assert self.control is not None, "made with the engine"
+            await self.control.start()
+            await self._run_all(engine, world, hired, stop, began_s)
+        finally:
+            await hired.close()
+            await world.close()
+
+    async def _make_engine(self, store: Store, world: World, hired: Hired) -> Engine:
+        options = self._options
+        self.control = TelegramControl(
+            self._makers.control,
+            ControlWorld(
+                store=store,
+                sink=self._post,
+                market=world.market,
+                desk_of=self._desk,
+                clock=self._clock,
+                random_bytes=secrets.token_bytes,
+                read_trade=Recorder.read_trade,
+            ),
+        )
+        desk, seq = await load_desk(store, options.account_id, OWNER)
+        desk = replace(desk, timing=Timing().at_speed(self._clock.speed), ready=False)
+        questions = Questions(market=world.market, clock=self._clock)
+        engine = Engine(
+            desk,
+            ports=Ports(
+                journal=Recorder(store),
+                venue=world.venue,
+                advisor=hired.advisor,
+                notifier=self._notifier(),
+                question_of=questions.question_of,
+                mark_price=world.market.mark_price,
+            ),
+            clock=self._clock,
+            seq=seq,
+            on_beat=self._beat,
+        )
+        for observer in self._makers.observers:
+            engine.watch(observer)
+        self._engine = engine
+        for event in (*_wanted_bots(desk, options.bots), *self._early):
+            engine.post(event)
+        self._early.clear()
+        log.info("desk_loaded", account=options.account_id, seq=seq, trades=len(desk.working()))
+        return engine
+
+    async def _run_all(
+        self, engine: Engine, world: World, hired: Hired, stop: asyncio.Event, began_s: float
+    ) -> None:
+        assert self.control is not None, "made with the engine"
+        page = self._metrics(engine)
+        record = LineRecord(self._options.record) if self._options.record is not None else None
+        if record is not None:
+            engine.watch(record.write)
+        jobs = Jobs()
+        jobs.every("pulse", PULSE_S, self._pulse)
+        try:
+            async with asyncio.TaskGroup() as group:
+                loop = group.create_task(engine.run(), name="engine")
+                talk = group.create_task(self.control.run(), name="control")
+                world_tasks = [group.create_task(task) for task in world.tasks()]
+                jobs.start()
+                opening = group.create_task(self._open(world, began_s), name="opening")
+                group.create_task(hired.warm_up(), name="warm-up")
+                await _first(stop, loop)
+                opening.cancel()
+                self._systemd.stopping()
+                log.info("service_stopping", trades=len(engine.desk.working()))
+                await engine.stop()
+                await self.control.stop()
+                await talk
+                for task in world_tasks:
+                    task.cancel()
+        finally:
+            jobs.stop()
+            if page is not None:
+                page.close()
+            if record is not None:
+                record.close()
+
+    async def _open(self, world: World, began_s: float) -> None:
+        deadline_s = wall_monotonic_s() + READY_S
+        if not await world.ready():
+            log.warning("world_not_ready_yet", hint="prices or user stream are missing")
+        while not self.engine.desk.ready:
+            if wall_monotonic_s() >= deadline_s:
+                raise Unknown("the exchange did not tell the account in time")
+            await wall_sleep_s(LOOK_S)
+        self.ready_s = wall_monotonic_s() - began_s
+        self.ready.set()
+        self._systemd.ready("trading")
+        log.info("service_ready", after_s=round(self.ready_s, 2))
+
+    def _post(self, event: Event) -> None:
+        if self._engine is None:
+            if not isinstance(event, SignalRaised):
+                self._early.append(event)
+            return
+        self._engine.post(event)
+
+    def _desk(self) -> Desk:
+        return self.engine.desk
+
+    def _notifier(self) -> Notifier:
+        assert self.control is not None, "made before the engine"
+        return self.control
+
+    def _beat(self) -> None:
+        now_s = wall_monotonic_s()
+        if now_s - self._alive_s >= ALIVE_EVERY_S:
+            self._alive_s = now_s
+            self._systemd.alive()
+
+    def _metrics(self, engine: Engine) -> Page | None:
+        if not self._options.metrics_port:
+            return None
+        metrics = Metrics()
+        engine.watch(metrics.observe)
+        return metrics.serve(self._options.metrics_port)
+
+    async def _pulse(self) -> None:
+        engine = self.engine
+        log.info(
+            "pulse",
+            rss_mb_peak=rss_mb_peak(),
+            trades=len(engine.desk.working()),
+            waiting=engine.waiting,
+            dropped=engine.dropped,
+            seq=engine.seq,
+        )
+
+
+def rss_mb_peak() -> float:
+    """The most memory this process has had resident, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _hand_on(ears: Sequence[BarSink], candle: Candle) -> None:
+    for ear in ears:
+        ear(candle)
+
+
+def _wanted_bots(desk: Desk, wanted: Sequence[BotConfig]) -> list[Event]:
+    events: list[Event] = []
+    for config in wanted:
+        if desk.bots.get(config.bot_id) != config:
+            events.append(BotConfigured(config=config, by="settings"))
+        if config.bot_id not in desk.bots:
+            events.append(BotSwitched(bot_id=config.bot_id, running=True, by="settings"))
+    return events
+
+
+async def _settle_people(store: Store, options: ServiceOptions, now_ms: int) -> None:
+    if await store.owner() is None:
+        owner = UserRow(
+            user_id=OWNER,
+            telegram_id=None,
+            role=UserRole.OWNER,
+            name="",
+            language="en",
+            created_ms=now_ms,
+        )
+        await store.add_user(owner)
+    if await store.account(options.account_id) is None:
+        await store.put_account(
+            AccountRow(
+                account_id=options.account_id,
+                user_id=OWNER,
+                label=options.account_id,
+                venue=options.venue_name,
+                created_ms=now_ms,
+            )
+        )
+
+
+async def _first(stop: asyncio.Event, loop: asyncio.Task[None]) -> None:
+    waiting = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({waiting, loop}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

@@ -1,0 +1,288 @@
+"""Worlds: a market and an account to trade on, put together and kept alive as one thing.
+
+- `ExchangeWorld`: prices and orders at the exchange that the addresses name (testnet, live, or the
+  demo's sandbox).
+- `PaperWorld`: prices of that exchange without a key, orders on the pretend exchange in here.
+
+Must not know: people, the journal, or which strategy runs.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+import aiohttp
+import structlog
+from data.candles import CandleWindow
+
+from bot.core.messages import StreamRestored
+from bot.sandbox.exchange import Exchange
+from bot.sandbox.paper import PaperVenue
+from bot.sandbox.paper_state import PaperStateUnreadable, thaw
+from bot.sandbox.tape_instruments import instrument_of
+from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
+from bot.shell.errors import SettingFault
+from bot.shell.ports import BarSink, EventSink, Venue
+from bot.venue.gateway import Gateway, GatewayOptions
+from bot.venue.market import LiveMarket, MarketOptions
+from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
+from bot.venue.wire import HmacSigner
+from bot.venue.wire_weight import WeightBudget
+from data.model import Instrument
+from data.store.errors import StoreError
+
+WINDOW_BARS: Final = 500
+FEED_EVERY_S: Final = 0.25  # wall; marks come once a second, two looks are enough to miss none
+READY_S: Final = 60.0
+LOOK_S: Final = 0.02
+
+log = structlog.get_logger(__name__)
+
+Task = Coroutine[Any, Any, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldOptions:
+    """Addresses and what is watched; plain values."""
+
+    rest_url: str
+    ws_url: str
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    sandbox_allowed: bool = False  # the other side is a sandbox on this machine
+    streams_per_connection: int = 50
+    seed: int = 0  # of the jitter between retries
+    resync_every_s: float = 0.0  # wall; a sandbox that stalls lets the clock run ahead of it
+
+
+class World(Protocol):
+    """What the service needs of a world."""
+
+    clock: SystemClock
+    market: LiveMarket
+
+    @property
+    def venue(self) -> Venue:
+        """Where orders go; after `prepare`."""
+
+    async def prepare(self) -> None:
+        """Set the clock and read what can be traded. Raises SettingFault, TheirWord, Unknown."""
+
+    def tasks(self) -> list[Task]:
+        """What must run for as long as the world does."""
+
+    async def ready(self) -> bool:
+        """Wait (bounded) until prices are warm and the account is heard."""
+
+    async def close(self) -> None:
+        """Let go of connections, after the tasks have ended."""
+
+
+class _Base:
+    def __init__(self, options: WorldOptions, *, clock: SystemClock, bar_sink: BarSink) -> None:
+        self.clock = clock
+        self._options = options
+        self._dice = random.Random(options.seed)
+        self._session: aiohttp.ClientSession = open_session()
+        self._budget = WeightBudget()
+        self._rest = self._client(None)
+        self._bar_sink = bar_sink
+
+    def _client(self, credentials: Credentials | None) -> RestClient:
+        address = RestAddress(
+            base_url=self._options.rest_url, sandbox_allowed=self._options.sandbox_allowed
+        )
+        return RestClient(
+            address=address,
+            session=self._session,
+            clock=self.clock,
+            budget=self._budget,
+            dice=self._dice,
+            credentials=credentials,
+        )
+
+    def _market(self, rest: RestClient) -> LiveMarket:
+        return LiveMarket(
+            rest=rest,
+            ws_url=self._options.ws_url,
+            dice=self._dice,
+            make_window=_make_window,
+            bar_sink=self._bar_sink,
+            options=MarketOptions(streams_per_connection=self._options.streams_per_connection),
+        )
+
+    def _watch(self, market: LiveMarket) -> None:
+        unknown = [s for s in self._options.symbols if market.instrument(s) is None]
+        if unknown:
+            raise SettingFault(
+                f"FIXED_SYMBOLS has {', '.join(unknown)}, which the exchange does not trade;"
+                " allowed are its perpetuals in USDT"
+            )
+        for symbol in self._options.symbols:
+            market.watch(symbol, self._options.timeframes)
+
+    async def _warm(self, market: LiveMarket) -> bool:
+        # Each window must have been seen once: at high speed all at the same moment is too much.
+        cold = {(s, t) for s in self._options.symbols for t in self._options.timeframes}
+        until_s = wall_monotonic_s() + READY_S
+        while cold and wall_monotonic_s() < until_s:
+            cold = {
+                (symbol, timeframe)
+                for symbol, timeframe in cold
+                if market.window(symbol, timeframe) is None or market.mark_price(symbol) is None
+            }
+            await wall_sleep_s(LOOK_S)
+        return not cold
+
+    async def _resync(self, rest: RestClient) -> None:
+        while True:
+            await wall_sleep_s(self._options.resync_every_s)
+            await rest.sync_clock()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+class ExchangeWorld(_Base):
+    """The account at the exchange, with its user stream."""
+
+    def __init__(  # noqa: PLR0913 - the two keys are told apart by name
+        self,
+        options: WorldOptions,
+        *,
+        api_key: str,
+        api_secret: str,
+        clock: SystemClock,
+        sink: EventSink,
+        bar_sink: BarSink,
+        gateway_options: GatewayOptions | None = None,
+    ) -> None:
+        super().__init__(options, clock=clock, bar_sink=bar_sink)
+        self._rest = self._client(Credentials(api_key=api_key, signer=HmacSigner(api_secret)))
+        self.market = self._market(self._rest)
+        self._gateway = Gateway(
+            rest=self._rest,
+            ws_url=options.ws_url,
+            dice=self._dice,
+            sink=sink,
+            options=gateway_options,
+        )
+
+    @property
+    def venue(self) -> Venue:
+        """The gateway."""
+        return self._gateway
+
+    async def prepare(self) -> None:
+        """Clock, position mode, instruments with their brackets."""
+        self.market.adopt_instruments(await self._gateway.prepare())
+        self._watch(self.market)
+
+    def tasks(self) -> list[Task]:
+        """User stream, prices, clock."""
+        tasks = [self._gateway.run(), self.market.run(), self._rest.keep_clock()]
+        if self._options.resync_every_s:
+            tasks.append(self._resync(self._rest))
+        return tasks
+
+    async def ready(self) -> bool:
+        """Prices are warm and the user stream runs."""
+        warm, heard = await asyncio.gather(self._warm(self.market), self._gateway.ready(READY_S))
+        return warm and heard
+
+
+class PaperWorld(_Base):
+    """Real prices, pretend orders. `load` and `save` keep the pretend account."""
+
+    def __init__(  # noqa: PLR0913 - plain parts, each needed once
+        self,
+        options: WorldOptions,
+        *,
+        wallet_usdt: Decimal,
+        clock: SystemClock,
+        sink: EventSink,
+        bar_sink: BarSink,
+        load: Callable[[], Awaitable[str | None]],
+        save: Callable[[str], Awaitable[None]],
+    ) -> None:
+        super().__init__(options, clock=clock, bar_sink=bar_sink)
+        self.market = self._market(self._rest)
+        self._wallet_usdt = wallet_usdt
+        self._sink = sink
+        self._load = load
+        self._save = save
+        self._venue: PaperVenue | None = None
+
+    @property
+    def venue(self) -> Venue:
+        """The pretend account."""
+        assert self._venue is not None, "prepare comes first"
+        return self._venue
+
+    async def prepare(self) -> None:
+        """Clock, instruments, and the pretend account as it was left."""
+        await self._rest.sync_clock()
+        await self.market.load_instruments()
+        self._watch(self.market)
+        exchange = Exchange(
+            [self._instrument(symbol) for symbol in self._options.symbols],
+            wallet_usdt=self._wallet_usdt,
+        )
+        kept = await self._load()
+        if kept is not None:
+            try:
+                thaw(exchange, kept)
+            except PaperStateUnreadable as fault:
+                raise SettingFault(
+                    f"DATABASE_URL holds a paper account that cannot be read ({fault}); allowed is"
+                    " one written by this version: name another database to start anew"
+                ) from None
+        self._venue = PaperVenue(
+            exchange, clock=self.clock, sink=self._sink, save=self._save_or_say
+        )
+
+    def tasks(self) -> list[Task]:
+        """Prices, clock, and the prices' way to the pretend exchange."""
+        tasks = [self.market.run(), self._rest.keep_clock(), self._feed()]
+        if self._options.resync_every_s:
+            tasks.append(self._resync(self._rest))
+        return tasks
+
+    async def ready(self) -> bool:
+        """Prices are warm; the account can then be read."""
+        warm = await self._warm(self.market)
+        self._sink(StreamRestored())
+        return warm
+
+    async def _feed(self) -> None:
+        seen: dict[str, int] = {}
+        assert self._venue is not None, "prepare comes first"
+        while True:
+            for symbol in self._options.symbols:
+                mark = self.market.mark_price(symbol)
+                if mark is not None and mark[1] != seen.get(symbol):
+                    seen[symbol] = mark[1]
+                    await self._venue.feed(symbol, mark[0])
+            await wall_sleep_s(FEED_EVERY_S)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        found = self.market.instrument(symbol)
+        assert found is not None, f"{symbol} was checked before"
+        if found.brackets:
+            return found
+        # Leverage brackets are told to a key only: on paper those of a like symbol stand in.
+        return replace(found, brackets=instrument_of(symbol, 1.0).brackets)
+
+    async def _save_or_say(self, text: str) -> None:
+        try:
+            await self._save(text)
+        except StoreError as fault:  # the next change is kept again; the engine raises the alarm
+            log.exception("paper_account_not_kept", reason=str(fault))
+
+
+def _make_window(symbol: str, timeframe: str) -> CandleWindow:
+    return CandleWindow(symbol, timeframe, capacity=WINDOW_BARS)
