@@ -73,9 +73,9 @@ def _price(turn: Turn) -> object:
     world = turn.world
     symbol = _symbol(turn)
     if "price" in turn.body:
-        world.floor.set_price(symbol, _amount(turn, "price"), world.now_ms())
+        world.floor.set_price(symbol, _positive(turn, "price"), world.now_ms())
     if "mark" in turn.body:
-        mark = None if turn.body["mark"] is None else _amount(turn, "mark")
+        mark = None if turn.body["mark"] is None else _positive(turn, "mark")
         world.floor.exchange.set_mark(symbol, mark, world.now_ms())
         world.floor.tell_users()
     market = world.floor.exchange.markets[symbol]
@@ -173,7 +173,9 @@ def _expire_key(turn: Turn) -> object:
 
 
 def _funding(turn: Turn) -> object:
-    interval_ms = turn.body.get("interval_ms")
+    interval_ms = _whole(turn, "interval_ms") if "interval_ms" in turn.body else None
+    if interval_ms == 0:
+        raise Wrong("interval_ms: 0 is no interval")
     turn.world.floor.exchange.set_funding(_symbol(turn), _amount(turn, "rate"), interval_ms)
     return {"set": True}
 
@@ -185,7 +187,7 @@ def _permissions(turn: Turn) -> object:
 
 def _forced(turn: Turn, act: Callable[..., Any]) -> object:
     world = turn.world
-    quantity = _amount(turn, "quantity") if "quantity" in turn.body else None
+    quantity = _positive(turn, "quantity") if "quantity" in turn.body else None
     view = act(_symbol(turn), world.now_ms(), quantity)
     world.floor.tell_users()
     return {"order": order_row(view) if view else None}
@@ -212,6 +214,13 @@ def _amount(turn: Turn, name: str) -> Decimal:
         raise Wrong(f"{name}: {turn.body.get(name)!r} is no number") from None
     if not value.is_finite():
         raise Wrong(f"{name}: {value} is not finite")
+    return value
+
+
+def _positive(turn: Turn, name: str) -> Decimal:
+    value = _amount(turn, name)
+    if value <= 0:
+        raise Wrong(f"{name}: {value} is not above zero")
     return value
 
 

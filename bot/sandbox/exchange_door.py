@@ -82,7 +82,7 @@ class Door:
 
     async def handle(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Answer one exchange request, or end its connection when a fault says so."""
-        query = request.raw_path.partition("?")[2].encode()
+        query = request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
         self._remember(request, parse_params(query, body))
         shot = self.injections.for_request(request.method, request.path)
         if shot is not None:
@@ -93,8 +93,9 @@ class Door:
         draw = self.plan.request()
         if draw.fault is Fault.LOSE_REQUEST:
             return _cut(request)
-        if draw.fault is Fault.REFUSE and draw.refusal is not None:
-            return self._answer(draw.refusal, {})
+        if draw.refusal is not None and request.method == "POST":
+            headers = {"Retry-After": "1"} if draw.refusal.http_status == 429 else {}
+            return self._answer(draw.refusal, headers)
         answer = self._carry_out(request, query, body)
         draw = self.plan.answer()
         if draw.fault is Fault.LOSE_ANSWER:

@@ -150,6 +150,12 @@ class ExchangeSandbox:
         else:
             self.clock.advance_to(max(self.clock.now_ms(), self.floor.now_ms))
 
+    async def run(self) -> None:
+        """Serve until cancelled; a fault that stops the tape is raised here, never swallowed."""
+        if self._driver is not None:
+            await self._driver
+        await asyncio.Event().wait()
+
     async def stop(self) -> None:
         """Stop the tape and close every door."""
         if self._driver is not None:
@@ -232,6 +238,6 @@ async def serve_exchange(sandbox: ExchangeSandbox, port: int = 0) -> None:
     """Start a sandbox and serve until cancelled, then stop it in order."""
     await sandbox.start(port)
     try:
-        await asyncio.Event().wait()
+        await sandbox.run()
     finally:
         await sandbox.stop()

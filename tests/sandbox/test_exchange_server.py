@@ -8,7 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.sandbox.exchange_server import ExchangeSandbox, serve_exchange
 from bot.sandbox.faults import FaultPlan, FaultRates
+from bot.sandbox.tape_instruments import instruments_for
 from bot.sandbox.tape_walk import WalkTape
 from bot.shell.clock import SystemClock, VirtualClock
 from tests.sandbox.exchange_client import START_MS, Client, flat_tape, hear, hear_all, running
@@ -482,6 +484,9 @@ async def test_unknown_controls_are_refused_with_words(tmp_path: Path) -> None:
             ("inject", {"fault": "refuse", "code": "x"}),
             ("price", {"symbol": "NOPE", "price": "1"}),
             ("price", {"symbol": "BTCUSDT", "price": "nan"}),
+            ("price", {"symbol": "BTCUSDT", "price": "0"}),
+            ("adl", {"symbol": "BTCUSDT", "quantity": "-1"}),
+            ("funding", {"symbol": "BTCUSDT", "rate": "0.01", "interval_ms": 0}),
             ("advance", {"ms": -1}),
         ):
             async with client.session.post(f"{base}/{path}", json=body) as answer:
@@ -536,3 +541,50 @@ async def test_fault_plan_troubles_requests_until_healed(tmp_path: Path) -> None
         await client.turn("heal")
         assert (await client.order("SELL", "0.1", reduceOnly="true"))[0] == 200
         assert len((await client.look("truth"))["orders"]) == 2
+
+
+async def test_rubbish_is_answered_and_does_no_harm(tmp_path: Path) -> None:
+    """Bytes that are no text, no numbers or no parameters: an error code, never a broken server."""
+    async with running(flat_tape(tmp_path)) as client:
+        await client.order("BUY", "0.1")
+        for query in (
+            "symbol=%FF%FE&side=BUY",
+            "&&&===&&",
+            "symbol=" + "A" * 5000,
+            "timestamp=99999999999999999999&signature=%00",
+            "limit=-9999999999999999999&symbol=BTCUSDT&interval=1m",
+        ):
+            for method, path in (
+                ("POST", "/fapi/v1/order"),
+                ("GET", "/fapi/v1/klines"),
+                ("GET", "/fapi/v1/userTrades"),
+            ):
+                status, answer = await client.raw(method, path, query)
+                assert 400 <= status < 500, (query, path)
+                assert answer["code"] < 0
+        named = {"symbol": "BTCUSDT", "interval": "1d", "startTime": 10**18, "limit": 5}
+        assert (await client.call("GET", "/fapi/v1/klines", signed=False, **named))[1] == []
+        huge = {"quantity": "9" * 20 + "." + "9" * 20, "price": "0." + "0" * 19 + "1"}
+        assert (await client.order("BUY", **huge))[1]["code"] == -4005
+        assert (await client.call("GET", "/fapi/v3/balance"))[0] == 200
+
+
+async def test_serving_ends_in_order_when_cancelled(tmp_path: Path) -> None:
+    """`serve_exchange` runs until cancelled and leaves nothing open."""
+    tape = flat_tape(tmp_path)
+    sandbox = ExchangeSandbox(
+        tape=tape,
+        instruments=instruments_for(tape.first_prices),
+        clock=SystemClock(),
+        speed=100.0,
+        history_bars=20,
+    )
+    task = asyncio.create_task(serve_exchange(sandbox))
+    while not sandbox.rest:
+        await asyncio.sleep(0.01)
+    url = f"{sandbox.rest}/fapi/v1/time"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert answer.status == 200
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
