@@ -39,7 +39,7 @@ def percent_of(value: Decimal, percent: Decimal) -> Decimal:
 
 
 def bps_between(reference: Decimal, other: Decimal) -> Decimal:
-    """Distance of `other` from `reference` in basis points of `reference` (signed, reference > 0)."""
+    """Distance of `other` from `reference` in basis points of it (signed, reference > 0)."""
     assert reference > 0, f"reference must be positive, not {reference}"
     return (other - reference) / reference * BPS
 

@@ -22,7 +22,7 @@ class ShadowEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowResult:
-    """The result per unit of base asset, before fees. `ended_ms` is the open of the deciding bar."""
+    """The result per base unit, before fees. `ended_ms` is the open of the deciding bar."""
 
     end: ShadowEnd
     exit_price: Decimal

@@ -13,6 +13,7 @@ from bot.core.desk_state import DayCount, Desk
 from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
 from data.model import ClosedTrade, Direction, ExitReason
+from memory.rules import verdicts_of
 
 DAY_MS: Final = 86_400_000
 ENDED_KEPT_MAX: Final = 60  # ended trades kept at hand for late fills and repeated signals
@@ -121,6 +122,16 @@ class DeskDraft:
             closed=(*kept, closed)[-CLOSED_KEPT_MAX:],
             day=replace(day, realized_usdt=day.realized_usdt + closed.pnl_usdt),
         )
+        known = {(v.rule, v.scope) for v in verdicts_of(kept, self.now_ms)}
+        for verdict in verdicts_of(self.desk.closed, self.now_ms):
+            if (verdict.rule, verdict.scope) not in known:
+                self.tell(
+                    "memory_verdict",
+                    Level.WARNING,
+                    rule=verdict.rule,
+                    reason=verdict.reason,
+                    until_ms=str(verdict.until_ms or ""),
+                )
 
 
 def closed_trade_of(trade: Trade, equity_usdt: Decimal) -> ClosedTrade:

@@ -355,9 +355,7 @@ def _funding_listed(draft: Draft, given: FundingListed) -> None:
     # A liquidation's fee is booked with its fill, or a moment after it.
     last_ms = draft.trade.moved_ms + BOOKED_LATE_MS
     fresh = tuple(
-        f
-        for f in given.funding
-        if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
+        f for f in given.funding if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
     )
     draft.set(funding=draft.trade.funding + fresh, funding_checked=True)
 

@@ -4,16 +4,16 @@ Must not know: how a trade goes on after it was let in. Memory's verdicts enter 
 tighten.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
-
-from memory.limits import Limits, combine
-from memory.rules import verdicts_of
 
 from bot.core.desk_state import Desk
 from bot.core.presets import BotConfig
 from bot.core.trade import HOLDING, WORKING, Check, Phase, Trade
 from data.model import Signal
 from data.money import ZERO, percent_of, plain
+from memory.limits import Limits, combine
+from memory.rules import verdicts_of
 
 
 def limits_of(desk: Desk, now_ms: int) -> Limits:
@@ -40,7 +40,11 @@ def check_entry(
     loss = max(ZERO, -desk.day.realized_usdt)
     loss_max = percent_of(desk.wallet_usdt, config.daily_loss_pct_max)
     entries = desk.day.entries.get(config.bot_id, 0)
-    threshold = config.score_threshold + memory.threshold_add
+    threshold = config.score_threshold + max(
+        memory.threshold_add, dict(memory.symbol_threshold_add).get(signal.symbol, 0)
+    )
+    pauses = dict(memory.symbol_pause_until_ms)
+    pause_until_ms = max(memory.pause_until_ms or 0, pauses.get(signal.symbol, 0))
     return (
         _flag("exchange_read", desk.ready, "the account was not read yet"),
         _flag("user_stream", desk.stream_ok, "the user stream is down"),
@@ -48,8 +52,8 @@ def check_entry(
         _flag("bot_running", config.bot_id in desk.running, "the bot is paused"),
         _flag(
             "memory_pause",
-            memory.pause_until_ms is None or memory.pause_until_ms <= now_ms,
-            f"until {memory.pause_until_ms}",
+            pause_until_ms <= now_ms,
+            f"memory pauses entries until {_moment(pause_until_ms)}",
         ),
         _flag("memory_model", signal.model not in memory.models_off, f"{signal.model} is off"),
         _flag("one_per_symbol", _is_free(desk, others, signal.symbol), f"{signal.symbol} is taken"),
@@ -90,6 +94,10 @@ def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
 def in_words(checks: tuple[Check, ...]) -> str:
     """Every failed check as "rule: value (limit)", joined."""
     return "; ".join(c.text or f"{c.rule}: {c.value} ({c.limit})" for c in failed(checks))
+
+
+def _moment(moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _is_free(desk: Desk, others: list[Trade], symbol: str) -> bool:

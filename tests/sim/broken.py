@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.core import desk, duties, entries, facts
+from bot.core import asking, closing, desk, entering, entries, facts
 from bot.core.draft import Draft
 from bot.core.messages import (
     CardAnswered,
@@ -41,14 +41,14 @@ def _timeout_is_refusal(patch: pytest.MonkeyPatch) -> None:
 
 
 def _asks_once(patch: pytest.MonkeyPatch) -> None:
-    ask = duties._ask
+    ask = asking._ask
 
     def once(draft: Draft, order: Order) -> Order:
         if order.asks:
             return draft.set_order(order, ask_at_ms=None)
         return ask(draft, order)
 
-    patch.setattr(duties, "_ask", once)
+    patch.setattr(asking, "_ask", once)
 
 
 def _books_fills_twice(patch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
     def absent(draft: Draft, entry: Order) -> None:
         draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None)
 
-    patch.setattr(duties, "_conclude_absent", absent)
+    patch.setattr(entering, "_conclude_absent", absent)
     see = facts._FOLDS[PositionSeen]
 
     def unseen(draft: Draft, given: PositionSeen) -> None:
@@ -110,8 +110,8 @@ def _obeys_any_tap(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_confirms_flat(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(duties, "is_flat", lambda trade: facts.booked(trade) <= 0)
-    patch.setattr(duties, "fills_missing", lambda trade: False)
+    patch.setattr(closing, "is_flat", lambda trade: facts.booked(trade) <= 0)
+    patch.setattr(closing, "fills_missing", lambda trade: False)
 
 
 VARIANTS = (

@@ -1,0 +1,84 @@
+"""Asking and ending: what to ask the exchange while something is unsure, and how a trade ends.
+
+Must not know: phases. Every question has a moment before which it is not asked again.
+"""
+
+from bot.core.draft import Draft
+from bot.core.facts import booked, seen
+from bot.core.messages import AskFills, AskOrder, AskPosition, Level
+from bot.core.trade import Order, OrderState, Outcome, Phase
+
+
+def end(draft: Draft, outcome: Outcome, note: str) -> None:
+    """End the trade: it is IDLE, with an outcome, and waits for nothing."""
+    draft.set(
+        phase=Phase.IDLE,
+        outcome=outcome,
+        note=note,
+        closed_ms=draft.now_ms,
+        decide_by_ms=None,
+        card_expires_ms=None,
+        entry_expires_ms=None,
+        position_ask_ms=None,
+        fills_ask_ms=None,
+        close_at_ms=None,
+        close_by_ms=None,
+        review_at_ms=None,
+        alarm_at_ms=None,
+    )
+
+
+def settle_doubt(draft: Draft) -> None:
+    """When book and exchange differ, ask for both until they agree."""
+    trade = draft.trade
+    shown = seen(trade)
+    if shown is not None and shown != booked(trade) and not trade.adopted:
+        ask_position(draft)
+        ask_fills(draft)
+
+
+def ask_position(draft: Draft) -> None:
+    """Ask for the position, unless that was asked a moment ago."""
+    due_ms = draft.trade.position_ask_ms
+    if due_ms is None or draft.now_ms >= due_ms:
+        draft.set(position_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
+        draft.say(AskPosition(symbol=draft.trade.symbol))
+
+
+def ask_fills(draft: Draft) -> None:
+    """Ask for the fills since the first order, unless that was asked a moment ago."""
+    due_ms = draft.trade.fills_ask_ms
+    if due_ms is None or draft.now_ms >= due_ms:
+        trade = draft.trade
+        draft.set(fills_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
+        since_ms = min((o.sent_ms for o in trade.orders), default=trade.opened_ms)
+        draft.say(AskFills(symbol=trade.symbol, since_ms=since_ms))
+
+
+def tend_orders(draft: Draft) -> None:
+    """Ask about what nobody has answered for, and cancel again what should be gone."""
+    now_ms = draft.now_ms
+    for order in draft.trade.orders:
+        if order.is_over:
+            continue
+        if order.ask_at_ms is not None and now_ms >= order.ask_at_ms:
+            order = _ask(draft, order)
+        if order.cancel_at_ms is not None and now_ms >= order.cancel_at_ms:
+            draft.send_cancel(order)
+    trade = draft.trade
+    if trade.position_ask_ms is not None and now_ms >= trade.position_ask_ms:
+        draft.set(position_ask_ms=None)
+    if trade.fills_ask_ms is not None and now_ms >= trade.fills_ask_ms:
+        draft.set(fills_ask_ms=None)
+
+
+def _ask(draft: Draft, order: Order) -> Order:
+    patience = draft.timing
+    wait_ms = min(patience.ask_after_ms * 2 ** min(order.asks, 6), patience.ask_backoff_max_ms)
+    state = OrderState.UNKNOWN if order.state is OrderState.SENT else order.state
+    draft.say(AskOrder(order_id=order.order_id, symbol=order.symbol, conditional=order.conditional))
+    if state is OrderState.UNKNOWN and order.state is OrderState.SENT:
+        draft.tell("unknown_outcome", Level.WARNING, order_id=order.order_id, reason="no answer")
+    return draft.set_order(
+        order, state=state, asks=order.asks + 1, ask_at_ms=draft.now_ms + wait_ms
+    )

@@ -1,0 +1,140 @@
+"""CLOSING: get flat, see that it is so, leave no order behind, book every fill and payment.
+
+Protection stays in place until the close is filled, so a lost close order leaves nothing bare.
+"""
+
+from typing import Final
+
+from bot.core.asking import ask_fills, ask_position, end, settle_doubt
+from bot.core.draft import Draft
+from bot.core.facts import booked, fills_missing, held, is_flat, seen
+from bot.core.messages import AskFunding, Level, Tell
+from bot.core.refusals import TRY_AGAIN
+from bot.core.trade import OrderState, Outcome, Phase, Role, Trade
+from data.model import ExitReason, FillCause, OrderKind
+from data.money import ZERO
+
+HOUR_MS: Final = 3_600_000  # the shortest funding interval
+FUNDING_SLACK_MS: Final = 60_000  # the exchange may book a payment this much off the hour
+CLOSE_PAUSE_MS: Final = 500  # between a close order that failed and the next
+
+
+def close(draft: Draft, reason: ExitReason, note: str) -> None:
+    """Go to CLOSING for a reason; an emergency is told as an alarm."""
+    trade = draft.trade
+    bare_ms = 0
+    if trade.unprotected_since_ms is not None:
+        bare_ms = draft.now_ms - trade.unprotected_since_ms
+    draft.set(
+        phase=Phase.CLOSING,
+        exit_reason=reason,
+        note=note,
+        unprotected_ms=trade.unprotected_ms + bare_ms,
+        unprotected_since_ms=None,
+        alarm_at_ms=None,
+    )
+    if reason is ExitReason.EMERGENCY:
+        draft.tell("emergency_close", Level.ALARM, reason=note)
+
+
+def attend_closing(draft: Draft) -> None:
+    """Reduce what is held; once flat, cancel the rest and settle."""
+    trade = draft.trade
+    for order in trade.of_role(Role.ENTRY):
+        draft.cancel(order)
+    trade = draft.trade
+    if _flipped(trade):
+        draft.set(phase=Phase.HALTED, note="the position is on the other side: not by us")
+        draft.tell("halted", Level.ALARM, reason=draft.trade.note)
+        return
+    if held(trade) > ZERO:
+        _reduce(draft)
+        return
+    if not is_flat(trade):
+        ask_position(draft)
+        if booked(trade) != ZERO:
+            ask_fills(draft)
+        return
+    for order in trade.orders:
+        draft.cancel(order)
+    if all(o.is_over for o in draft.trade.orders):
+        _settle(draft)
+
+
+def _flipped(trade: Trade) -> bool:
+    shown = seen(trade)
+    return shown is not None and shown < ZERO and booked(trade) <= ZERO
+
+
+def _reduce(draft: Draft) -> None:
+    trade = draft.trade
+    if seen(trade) == ZERO:
+        # The exchange shows flat, our book does not: fills are missing, or that view is stale.
+        settle_doubt(draft)
+        return
+    working = [
+        o
+        for o in trade.orders
+        if o.role is not Role.ENTRY
+        and (o.state is OrderState.TRIGGERED or (o.role is Role.CLOSE and not o.is_over))
+    ]
+    if working:
+        return
+    last = trade.latest(Role.CLOSE)
+    if trade.close_at_ms is not None and draft.now_ms < trade.close_at_ms:
+        return
+    if last is not None and trade.close_at_ms is None and last.filled == ZERO:
+        # The last one came to nothing: find out why before the next.
+        ask_position(draft)
+        ask_fills(draft)
+        pause_ms = CLOSE_PAUSE_MS * 2 ** min(last.attempt, 5)
+        draft.set(close_at_ms=draft.now_ms + pause_ms)
+        draft.tell("close_refused", Level.WARNING, reason=last.refusal_text)
+        if last.refusal_code not in TRY_AGAIN:
+            _clear_exits(draft)
+        return
+    draft.set(close_at_ms=None)
+    assert draft.trade.direction is not None
+    draft.place(
+        Role.CLOSE,
+        side=draft.trade.direction.exit_side,
+        kind=OrderKind.MARKET,
+        quantity=held(draft.trade),
+        reduce_only=True,
+    )
+
+
+def _clear_exits(draft: Draft) -> None:
+    # Resting exits can compete with a reduce-only close: clear them before the next one.
+    for order in draft.trade.orders:
+        if order.role in (Role.STOP, Role.TARGET):
+            draft.cancel(order)
+
+
+def _settle(draft: Draft) -> None:
+    """Everything is over: book what is missing, then end."""
+    trade = draft.trade
+    if fills_missing(trade):
+        ask_fills(draft)
+        return
+    if not trade.fills:
+        end(draft, Outcome.UNFILLED, trade.note or "nothing was ever held")
+        draft.tell("trade_unfilled")
+        return
+    if not trade.funding_checked and _paid_besides(trade):
+        if trade.fills_ask_ms is None or draft.now_ms >= trade.fills_ask_ms:
+            draft.set(fills_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
+            first_ms = min(f.filled_ms for f in trade.fills)
+            draft.say(AskFunding(symbol=trade.symbol, since_ms=first_ms))
+        return
+    end(draft, Outcome.CLOSED, trade.note)
+    draft.say(Tell(kind="trade_closed", trade_id=trade.trade_id))
+
+
+def _paid_besides(trade: Trade) -> bool:
+    """Whether the exchange may have booked funding, or a liquidation's fee, for this trade."""
+    if any(f.cause is FillCause.LIQUIDATION for f in trade.fills):
+        return True
+    first_ms = min(f.filled_ms for f in trade.fills) - FUNDING_SLACK_MS
+    last_ms = trade.moved_ms + FUNDING_SLACK_MS
+    return first_ms // HOUR_MS != last_ms // HOUR_MS

@@ -1,0 +1,11 @@
+"""Refusals by the exchange's code, as far as the core reacts to them differently.
+
+Source: the error table of the exchange's API, 2026-11; the venue room knows the whole of it.
+"""
+
+from typing import Final
+
+WOULD_TRIGGER: Final = frozenset({-2021, -4142})  # the price is beyond the level already
+NEEDS_POSITION: Final = frozenset({-4509, -4129})  # it sees no position to close
+# Surely not executed, for a reason that passes: the same order may be sent anew.
+TRY_AGAIN: Final = frozenset({-1021, -5028, -1008, -1015, -1003, -1016})
