@@ -54,6 +54,7 @@ class Series:
         self._window: BarWindow | None = None
         self._last_ms: int | None = None  # open time of the newest closed bar
         self._waiting: dict[int, Candle] = {}
+        self._missed = False  # an open bar told that a closed one never came
 
     @property
     def window(self) -> BarWindow | None:
@@ -62,8 +63,8 @@ class Series:
 
     @property
     def is_gapped(self) -> bool:
-        """True while closed bars wait for older ones, or nothing was filled yet."""
-        return self._window is None or bool(self._waiting)
+        """True while a closed bar is known to be missing, or nothing was filled yet."""
+        return self._window is None or self._missed or bool(self._waiting)
 
     @property
     def missing_from_ms(self) -> int | None:
@@ -82,6 +83,7 @@ class Series:
         if not candle.closed:
             if due_ms is None or candle.open_ms <= due_ms:
                 return Heard.TAKEN
+            self._missed = True
             return Heard.GAP
         if due_ms is not None and candle.open_ms < due_ms:
             return Heard.REPEATED if candle.open_ms == self._last_ms else Heard.LATE
@@ -89,6 +91,7 @@ class Series:
             self._wait(candle)
             return Heard.WAITING
         self._append(candle, fresh=True)
+        self._missed = False
         self._join_waiting()
         return Heard.TAKEN
 
@@ -111,6 +114,7 @@ class Series:
                 # The exchange itself has a hole: what is whole starts after it.
                 self._window = self._make_window(self.symbol, self.timeframe)
             self._append(candle, fresh=not history)
+            self._missed = False
         if self._last_ms is None:
             # No closed bar yet: a fresh listing, filled again when there is one.
             self._window = None
