@@ -109,7 +109,14 @@ def sandbox_world(
     """All three in one process, for the demo. `--port` is the chat page's."""
     from bot.app.pretend import PretendOptions, main
 
-    options = PretendOptions(chat_port=port, tape=tape, seed=seed, speed=speed, faults=faults)
+    options = PretendOptions(
+        chat_port=port,
+        tape=tape,
+        seed=seed,
+        speed=speed,
+        faults=faults,
+        pace=max(1.0, speed / 10),
+    )
     raise typer.Exit(main("world", options))
 
 

@@ -11,9 +11,6 @@ from typing import Final
 
 import numpy as np
 import structlog
-from data.indicators import atr, rsi, sma
-from memory.lessons import sentences_of
-from memory.rules import verdicts_of
 from numpy.typing import NDArray
 
 from bot.core import gates
@@ -25,8 +22,11 @@ from bot.core.strategies.window import Context
 from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
 from bot.shell.ports import EventSink, Market, Window
+from data.indicators import atr, rsi, sma
 from data.model import Candle, ClosedTrade
 from data.money import ZERO, plain
+from memory.lessons import sentences_of
+from memory.rules import verdicts_of
 
 QUESTION_VERSION: Final = 1
 CANDLES_SHOWN: Final = 60  # what a model still reads with attention; 3,000 tokens
@@ -125,7 +125,9 @@ class Questions:
             position_entry_price=entry_price,
             unrealized_usdt=ZERO if entry_price is None else (mark[0] - entry_price) * quantity,
             recent_trades=recent_statistics(desk.closed),
-            lessons=tuple(sentences_of(verdicts_of(desk.closed, now_ms))),
+            lessons=tuple(
+                sentences_of(verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off)))
+            ),
             limits=_limits(desk, config, now_ms),
         )
 

@@ -226,6 +226,8 @@ def _service(options: DemoOptions, world: Any, tally: Tally) -> Service:
             database_url=f"sqlite+aiosqlite:///{options.folder}/demo.db",
             venue_name="demo",
             bots=(demo_bot(options.speed, headless=options.headless),),
+            # Twelve market hours without an entry are half an hour of watching nothing.
+            rules_off=("loss_streak_pause",),
         ),
         makers,
     )

@@ -18,7 +18,7 @@ from memory.rules import verdicts_of
 
 def limits_of(desk: Desk, now_ms: int) -> Limits:
     """What memory allows now, folded from the desk's closed trades."""
-    return combine(verdicts_of(desk.closed, now_ms), now_ms)
+    return combine(verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off)), now_ms)
 
 
 def free_usdt(desk: Desk) -> Decimal:
