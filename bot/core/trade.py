@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from data.model import (
@@ -63,6 +64,9 @@ class Role(StrEnum):
     STOP = "s"
     TARGET = "t"
     CLOSE = "c"
+
+
+ROLE_LETTERS: Final = frozenset(role.value for role in Role)
 
 
 class OrderState(StrEnum):
@@ -251,12 +255,13 @@ class Trade:
 def trade_id_of(account_id: str, bot_id: str, signal_id: str) -> str:
     """Ten characters that name the trade: a function of what caused it."""
     text = f"{account_id}|{bot_id}|{signal_id}"
-    return _base32(hashlib.sha256(text.encode()).digest())[:10]
+    return _base32(hashlib.sha256(text.encode()).digest()[:10])
 
 
+@lru_cache(maxsize=64)
 def order_prefix_of(account_id: str) -> str:
     """What every client id of ours on this account begins with."""
-    return "tb" + _base32(hashlib.sha256(account_id.encode()).digest())[:4] + "-"
+    return "tb" + _base32(hashlib.sha256(account_id.encode()).digest()[:4]) + "-"
 
 
 def order_id_of(account_id: str, bot_id: str, trade_id: str, role: Role, attempt: int) -> str:
@@ -276,6 +281,7 @@ class OrderName:
     attempt: int
 
 
+@lru_cache(maxsize=4_096)
 def read_order_id(account_id: str, order_id: str) -> OrderName | None:
     """Take a client id apart; None when it is not ours."""
     prefix = order_prefix_of(account_id)
@@ -283,7 +289,7 @@ def read_order_id(account_id: str, order_id: str) -> OrderName | None:
     if not order_id.startswith(prefix) or len(parts) != 3 or len(parts[2]) < 2:
         return None
     letter, digits = parts[2][0], parts[2][1:]
-    if letter not in {role.value for role in Role} or not digits.isdecimal():
+    if letter not in ROLE_LETTERS or not digits.isdecimal():
         return None
     return OrderName(bot_id=parts[0], trade_id=parts[1], role=Role(letter), attempt=int(digits))
 
