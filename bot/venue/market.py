@@ -20,12 +20,13 @@ from bot.shell.clock import wall_monotonic_s, wall_sleep_s
 from bot.shell.ports import BarSink, Window
 from bot.venue.listing import load_instruments
 from bot.venue.rest import RestClient
-from bot.venue.series import BarWindow, Heard, Series
+from bot.venue.series import Heard, Series
 from bot.venue.streams import SILENCE_S, MarketStream, Oddities
 from bot.venue.wire_answers import Malformed, MarkRow, closed_candles, decode
 from bot.venue.wire_errors import Answer
 from bot.venue.wire_frames import ControlReply, MarkSeen, read_market_frame, stream_name
 from bot.venue.wire_requests import KLINES_LIMIT_MAX, klines_request, premium_index_request
+from data.candles import CandleWindow
 from data.model import Candle, Instrument
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ class LiveMarket:
         rest: RestClient,
         ws_url: str,
         dice: random.Random,
-        make_window: Callable[[str, str], BarWindow],
+        make_window: Callable[[str, str], CandleWindow],
         bar_sink: BarSink,
         options: MarketOptions | None = None,
     ) -> None:

@@ -6,22 +6,12 @@ somebody else answers with bars; until then newer closed bars wait. Pure and syn
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
-from bot.shell.errors import OurFault
-from bot.shell.ports import Window
+from data.candles import CandleWindow, Fit, timeframe_ms
 from data.model import Candle
 
 WAITING_MAX: Final = 200  # closed bars kept while older ones are fetched
-
-_UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-
-
-class BarWindow(Window, Protocol):
-    """A bounded window that closed bars can be added to."""
-
-    def append(self, candle: Candle) -> object:
-        """Add the bar that follows the newest one."""
 
 
 class Heard(StrEnum):
@@ -43,21 +33,21 @@ class Series:
         *,
         symbol: str,
         timeframe: str,
-        make_window: Callable[[str, str], BarWindow],
+        make_window: Callable[[str, str], CandleWindow],
         deliver: Callable[[Candle], None],
     ) -> None:
         self.symbol = symbol
         self.timeframe = timeframe
-        self.step_ms = step_of(timeframe)
+        self.step_ms = timeframe_ms(timeframe)
         self._make_window = make_window
         self._deliver = deliver
-        self._window: BarWindow | None = None
+        self._window: CandleWindow | None = None
         self._last_ms: int | None = None  # open time of the newest closed bar
         self._waiting: dict[int, Candle] = {}
         self._missed = False  # an open bar told that a closed one never came
 
     @property
-    def window(self) -> BarWindow | None:
+    def window(self) -> CandleWindow | None:
         """The bars; None until they were filled."""
         return self._window
 
@@ -138,7 +128,8 @@ class Series:
 
     def _append(self, candle: Candle, *, fresh: bool) -> None:
         assert self._window is not None, "appending before the window exists"
-        self._window.append(candle)
+        verdict = self._window.append(candle)
+        assert verdict.fit is Fit.APPENDED, f"{candle.open_ms} after {self._last_ms}: {verdict}"
         self._last_ms = candle.open_ms
         if fresh:
             self._deliver(candle)
@@ -148,11 +139,3 @@ class Series:
         if len(self._waiting) > WAITING_MAX:
             # Dropped, not lost: it will be fetched with the others.
             del self._waiting[min(self._waiting)]
-
-
-def step_of(timeframe: str) -> int:
-    """A timeframe's length in milliseconds ("15m", "4h"); raises OurFault for any other."""
-    digits, unit = timeframe[:-1], timeframe[-1:]
-    if not digits.isascii() or not digits.isdigit() or unit not in _UNIT_MS or int(digits) < 1:
-        raise OurFault(f"no fixed-length timeframe: {timeframe!r}")
-    return int(digits) * _UNIT_MS[unit]

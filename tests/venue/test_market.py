@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot.venue.market import LiveMarket, MarketOptions
+from data.candles import CandleWindow
 from data.model import Candle
 from tests.venue.fake import (
     NOW_MS,
@@ -25,7 +26,6 @@ from tests.venue.fake import (
     stream_host,
     wait_for,
 )
-from tests.venue.test_series import ListWindow
 from tests.venue.test_wire_instruments import SYMBOL
 
 MINUTE = 60_000
@@ -102,7 +102,7 @@ async def _running(*, warm: bool = True, **options: Any) -> AsyncIterator[Runnin
             rest=rest,
             ws_url=sockets.url,
             dice=Random(1),
-            make_window=lambda _symbol, _timeframe: ListWindow(),
+            make_window=CandleWindow,
             bar_sink=bars.append,
             options=MarketOptions(history_bars=5, **options),
         )

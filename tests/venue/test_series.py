@@ -2,38 +2,13 @@
 
 from random import Random
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from bot.shell.errors import OurFault
-from bot.venue.series import Heard, Series, step_of
+from bot.venue.series import Heard, Series
+from data.candles import CandleWindow
 from data.model import Candle
 
 MINUTE = 60_000
-
-
-class ListWindow:
-    """A window that is a list: enough for these tests."""
-
-    def __init__(self) -> None:
-        self.candles: list[Candle] = []
-
-    def append(self, candle: Candle) -> None:
-        """Keep it."""
-        self.candles.append(candle)
-
-    @property
-    def open_ms(self) -> NDArray[np.int64]:
-        """Open times, oldest first."""
-        return np.array([candle.open_ms for candle in self.candles], dtype=np.int64)
-
-    @property
-    def open(self) -> NDArray[np.float64]:
-        """Open prices, oldest first."""
-        return np.array([candle.open for candle in self.candles])
-
-    high = low = close = volume = open
 
 
 def bar(minute: int, *, closed: bool = True) -> Candle:
@@ -55,7 +30,7 @@ def _series(delivered: list[Candle]) -> Series:
     return Series(
         symbol="X",
         timeframe="1m",
-        make_window=lambda _symbol, _timeframe: ListWindow(),
+        make_window=CandleWindow,
         deliver=delivered.append,
     )
 
@@ -170,11 +145,3 @@ def test_overdue_counts_from_the_close_of_the_next_bar() -> None:
     assert series.overdue_ms(10 * MINUTE) == 0
     series.fill([bar(1)])
     assert series.overdue_ms(3 * MINUTE + 500) == 500
-
-
-@pytest.mark.parametrize("timeframe", ["", "m", "0m", "1M", "1s", "x5m", "²m"])
-def test_odd_timeframes_are_our_fault(timeframe: str) -> None:
-    """Months have no fixed length, and seconds do not exist there."""
-    with pytest.raises(OurFault):
-        step_of(timeframe)
-    assert step_of("4h") == 4 * 3_600_000
