@@ -10,7 +10,7 @@ from bot.core import machine
 from bot.core.facts import booked, held
 from bot.core.messages import CardVerb
 from bot.core.trade import HOLDING, OrderState, Phase, Role, read_order_id
-from bot.replay.sim_world import ACCOUNT, BOT, World
+from bot.replay.sim_world import ACCOUNT, BOT, SYMBOLS, World
 from data.money import ZERO
 
 BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad
@@ -40,7 +40,7 @@ def check_end(world: World) -> None:
 
 def _check_orders(world: World) -> None:
     entered: dict[str, Decimal] = {}
-    for view in world.exchange.orders():
+    for view in world.exchange.orders() if world.exchange_moved else ():
         name = read_order_id(ACCOUNT, view.client_id)
         if name is None:
             continue
@@ -74,7 +74,7 @@ def _check_entry(world: World, trade_id: str, filled: Decimal) -> None:
 
 def _check_bare(world: World) -> None:
     """2: what is held has a live stop, or is being protected or closed, for a bounded time."""
-    positions = {view.symbol for view in world.exchange.positions()}
+    positions = {symbol for symbol in SYMBOLS if world.exchange.quantity(symbol)}
     for symbol in positions:
         guarded = any(
             (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP

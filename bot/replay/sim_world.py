@@ -145,6 +145,7 @@ class World:
         self.tapped: dict[str, CardVerb] = {}  # what a person really answered
         self.cards: dict[str, int] = {}
         self.bare_since_ms: dict[str, int] = {}
+        self.exchange_moved = False  # whether this step changed anything there
         self.down_ms = 0  # until when the process is dead
         self.commits = 0
         self._heap: list[tuple[int, int, Any]] = []
@@ -178,8 +179,10 @@ class World:
     def _until(self, end_ms: int, done: Callable[[], bool]) -> None:
         while self._heap and self._heap[0][0] <= end_ms and not done():
             self.now_ms, _, item = heapq.heappop(self._heap)
+            self.exchange_moved = False
             self._happen(item)
-            self.watch(self)
+            if item != "price" or self.exchange_moved or self.bare_since_ms:
+                self.watch(self)
 
     def _heal(self) -> None:
         self.faults.heal()
@@ -192,11 +195,12 @@ class World:
         return not self._unsettled()
 
     def _unsettled(self) -> str:
-        working = [f"{t.trade_id} {t.phase.value}" for t in self.desk.working()]
+        working = self.desk.working()
         if working:
-            return f"working: {working}"
-        if self.exchange.positions():
-            return f"held at the exchange: {[p.symbol for p in self.exchange.positions()]}"
+            return f"working: {[f'{t.trade_id} {t.phase.value}' for t in working]}"
+        held = [symbol for symbol in SYMBOLS if self.exchange.quantity(symbol)]
+        if held:
+            return f"held at the exchange: {held}"
         if self.exchange.open_orders() or self.exchange.open_conditionals():
             return "orders are open at the exchange"
         if self.desk.foreign:
@@ -327,6 +331,7 @@ class World:
 
     def _tell(self) -> None:
         for news in self.exchange.drain_events():
+            self.exchange_moved = True
             for event in events_of(news):
                 self._stream(event)
 
