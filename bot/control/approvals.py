@@ -34,6 +34,9 @@ from data.store.rows import CardRow, TokenRow, UserRole, UserRow
 REPEAT_MS: Final = 10_000  # the same reducing tap within this is the same wish
 BUTTON_LIFE_MS: Final = 90 * DAY_MS  # of buttons that are not an offer
 LIVE_STAGES: Final = tuple(stage.value for stage in Stage if stage is not Stage.OVER)
+# While the entry is pending a Reject still takes it back; later only a close helps.
+REJECTABLE: Final = frozenset({Phase.AWAITING_APPROVAL, Phase.ORDER_PENDING})
+CLOSABLE: Final = HOLDING | {Phase.HALTED}
 APPROVING: Final = frozenset({Verb.APPROVE, Verb.HALF, Verb.ANYWAY})
 
 log = structlog.get_logger()
@@ -140,11 +143,11 @@ class Cards:
         row = await self._world.store.card(trade.trade_id)
         if row is None:
             return
-        before = trade.plan.reward_risk if trade.plan is not None else None
+        before = str(trade.plan.reward_risk) if trade.plan is not None else ""
         body = {
             **json.loads(row.body),
             "drift_bps": fields.get("drift_bps", "0"),
-            "before": str(before) if before is not None else "",
+            "before": fields.get("reward_risk_before", before),
             "now": fields.get("reward_risk", ""),
         }
         await self._reopen(trade, row, Stage.MOVED, json.dumps(body))
@@ -216,6 +219,8 @@ class Cards:
             return
         kept = json.loads(row.body)
         wanted = CardVerb(str(kept.get("verb", "approve")) if verb is Verb.ANYWAY else verb.value)
+        # Kept before the event goes out: the core's own word on this card may follow at once.
+        await self._keep_body(row, json.dumps({**kept, "verb": wanted.value}))
         price = world.market.mark_price(trade.symbol)
         world.sink(
             CardAnswered(
@@ -228,7 +233,6 @@ class Cards:
             )
         )
         log.info("card_answered", trade=trade.trade_id, verb=verb.value, user=tap.user.user_id)
-        await self._keep_body(row, json.dumps({**kept, "verb": wanted.value}))
         await self.redraw(trade)
 
     def _stale(self, token: TokenRow, trade: Trade, row: CardRow | None) -> str:
@@ -245,8 +249,10 @@ class Cards:
     async def _reduce(self, token: TokenRow, verb: Verb, trade: Trade) -> str:
         if verb is Verb.REJECT:
             return await self._reject(token, trade)
-        if trade.phase not in HOLDING:
+        if trade.phase not in CLOSABLE:
             return mark("This trade is already over.")
+        if trade.phase is Phase.CLOSING:
+            return mark("Already being closed.")
         if verb is Verb.CLOSE:
             await self._ask_close(trade)
             return mark("Close it? Please confirm.")
@@ -254,7 +260,7 @@ class Cards:
             await self._set_stage(trade, Stage.OPEN)
             return mark("Kept open.")
         assert verb is Verb.CLOSE_SURE, f"not a card's verb: {verb}"
-        if trade.phase is Phase.CLOSING or not await self._is_new(token):
+        if not await self._is_new(token):
             return mark("Already being closed.")
         self._world.sink(
             CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=token.user_id)
@@ -263,8 +269,8 @@ class Cards:
         return mark("Closing at market.")
 
     async def _reject(self, token: TokenRow, trade: Trade) -> str:
-        if trade.phase is not Phase.AWAITING_APPROVAL:
-            if trade.phase not in HOLDING:
+        if trade.phase not in REJECTABLE:
+            if trade.phase not in CLOSABLE:
                 return mark("This trade is already over.")
             await self._ask_close(trade)
             return mark("It was already approved. Close it? Please confirm.")
@@ -280,6 +286,8 @@ class Cards:
             )
         )
         log.info("card_answered", trade=trade.trade_id, verb="reject", user=token.user_id)
+        if trade.phase is Phase.ORDER_PENDING:
+            return mark("It was already approved; the entry is being cancelled.")
         await self._set_stage(trade, Stage.ANSWERED)
         return mark("Rejected.")
 

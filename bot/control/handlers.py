@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bot.control.approvals import Tap
+from bot.control.approvals import CLOSABLE, Tap
 from bot.control.catalog import LANGUAGES, words
 from bot.control.html import Html, plain_text
 from bot.control.outbox import Message, Outbox, Priority
@@ -197,7 +197,7 @@ async def _close(world: World, said: Said) -> View:
     trade = await _find(world, said)
     if isinstance(trade, Html):
         return View(html=trade)
-    if trade.phase not in HOLDING:
+    if trade.phase not in CLOSABLE:
         return View(html=look.words.say("This trade has no open position."))
     question = header(look, trade) + Html("\n")
     question += look.words.say("<b>Close this position at market now?</b>")

@@ -5,6 +5,7 @@ Must not know: what is sent or why. Every failure of the library becomes one of 
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -24,7 +25,6 @@ from telegram.error import (
     Forbidden,
     InvalidToken,
     NetworkError,
-    RetryAfter,
     TelegramError,
     TimedOut,
 )
@@ -36,6 +36,8 @@ from bot.control.hush import Hush
 from bot.control.views.look import Button, Keyboard
 from bot.shell.errors import BotError, Unknown
 
+WAIT_S_UNSAID: Final = 5.0
+WAIT_S_MAX: Final = 3_600.0
 UPDATE_BYTES_MAX: Final = 4_000_000  # a poll brings 100 updates; more than this is no poll answer
 
 log = structlog.get_logger()
@@ -109,10 +111,8 @@ class PtbChat:
 def sorted_error(error: TelegramError) -> BotError:
     """What a PTB error means for us. BadRequest is a NetworkError there, so it is asked first."""
     text = str(error.message)
-    if isinstance(error, RetryAfter):
-        wait = error.retry_after
-        wait_s = float(wait) if isinstance(wait, int | float) else wait.total_seconds()
-        return ChatRefused(Refusal.SLOW, 429, text, wait_s)
+    if isinstance(error, TooManyRequests):
+        return ChatRefused(Refusal.SLOW, 429, text, error.wait_s)
     if isinstance(error, BadRequest):
         return ChatRefused(_kind_of(text.lower()), 400, text)
     if isinstance(error, Forbidden | ChatMigrated):
@@ -131,7 +131,35 @@ def sorted_error(error: TelegramError) -> BotError:
     return ChatRefused(Refusal.OTHER, 0, text)
 
 
-class SiftingRequest(HTTPXRequest):
+class TooManyRequests(TelegramError):
+    """Telegram asks to wait so many seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"Too Many Requests: retry after {wait_s:g}")
+        self.wait_s = wait_s
+
+
+class PoliteRequest(HTTPXRequest):
+    """Reads 429 itself: the library's own attribute for the wait is deprecated both ways."""
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        """As the library's; raises TooManyRequests on 429."""
+        code, payload = await super().do_request(*args, **kwargs)
+        if code == HTTPStatus.TOO_MANY_REQUESTS:
+            raise TooManyRequests(wait_of(payload))
+        return code, payload
+
+
+def wait_of(payload: bytes) -> float:
+    """Seconds a 429 asks for; a few when it does not say, never more than an hour."""
+    try:
+        wait_s = float(json.loads(payload)["parameters"]["retry_after"])
+    except (KeyError, TypeError, ValueError):
+        return WAIT_S_UNSAID
+    return min(wait_s, WAIT_S_MAX) if wait_s >= 0 else WAIT_S_UNSAID  # NaN is not >= 0
+
+
+class SiftingRequest(PoliteRequest):
     """The polling request: an update PTB cannot read must not block the ones behind it.
 
     A broken one is counted, logged once a minute and emptied; its number is kept, so that it is

@@ -29,7 +29,7 @@ from bot.control.hush import Hush
 from bot.control.outbox import Message as Post
 from bot.control.outbox import Outbox, OutboxStore, Priority
 from bot.control.pictures import Pictures
-from bot.control.ptb import PtbChat, SiftingRequest
+from bot.control.ptb import PoliteRequest, PtbChat, SiftingRequest
 from bot.control.tokens import Tokens
 from bot.control.views.look import Look
 from bot.control.views.notices import ON_CARD, notice
@@ -423,8 +423,8 @@ def _build(settings: ControlSettings, sifter: SiftingRequest) -> App:
         .token(settings.token)
         .base_url(settings.base_url)
         .get_updates_request(sifter)
-        .read_timeout(READ_TIMEOUT_S)
-        .write_timeout(READ_TIMEOUT_S)
+        .request(PoliteRequest(read_timeout=READ_TIMEOUT_S, write_timeout=READ_TIMEOUT_S))
+        .job_queue(None)
         .concurrent_updates(HANDLED_AT_ONCE)
         .build()
     )

@@ -331,7 +331,7 @@ async def test_a_moved_price_is_asked_about(
             fields=(("drift_bps", "40"), ("reward_risk", "1.4")),
         )
         room.control.tell(moved, WAITING, stage.desk)
-        card = await person.see("moved +0.40 %", "R:R 2.0 → 1.4")
+        card = await person.see("moved 0.40 %", "R:R 2.0 → 1.4")
         assert [b["text"] for b in buttons(card)] == ["Approve anyway", "Reject"]
         await person.tap(card, "Approve anyway")
         await until(lambda: len(stage.events) == 2)
@@ -363,6 +363,11 @@ async def test_closing_takes_two_taps_and_is_asked_once(
         # A Reject that arrives after all this opens the same question, never an entry.
         await person.toast(await person.tap(offer, "Reject"))
         assert stage.events == [expected]
+        # While the entry is still pending it takes the entry back, once.
+        stage.put(APPROVED)
+        for _ in range(2):
+            await person.toast(await person.tap(offer, "Reject"))
+        assert [e.verb for e in stage.of_kind(CardAnswered)] == [CardVerb.REJECT]
 
 
 async def test_commands_turn_into_events(
@@ -496,5 +501,53 @@ async def test_the_result_is_told_as_a_reply_to_the_card(
         stage.put(CLOSED)
         stage.desk = replace(stage.desk, closed=(CLOSED_TRADE,))
         room.control.tell(Tell(kind="trade_closed", trade_id=CLOSED.trade_id), CLOSED, stage.desk)
-        result = await person.see("target reached", "+17.46 USDT")
-        assert result["reply_to"]["message_id"] == card["message_id"]
+        until_s = wall_monotonic_s() + PATIENCE_S
+        while not (replies := [m for m in await person.from_bot() if m["reply_to"]]):
+            assert wall_monotonic_s() < until_s, "no reply"
+            await asyncio.sleep(0.01)
+        assert replies[0]["reply_to"]["message_id"] == card["message_id"]
+        assert "target reached" in replies[0]["text"]
+        assert "+17.46 USDT" in replies[0]["text"]
+
+
+async def test_nothing_is_lost_to_a_slow_or_failing_telegram(
+    tmp_path: Path, sandbox: TelegramSandbox, clock: VirtualClock, person: Person
+) -> None:
+    """429 is waited for, 500 and a lost answer are not repeated blindly, the card arrives."""
+    stage = Stage(desk())
+    async with living(tmp_path, stage, sandbox, clock) as room:
+        stage.put(WAITING)
+        await person.post("fault", kind="retry_after", seconds=1, method="sendMessage")
+        room.control.show_card(
+            ShowCard(trade_id=WAITING.trade_id, expires_ms=NOW_MS + 300_000), WAITING, stage.desk
+        )
+        card = await person.see("LONG BTCUSDT")
+        assert room.control.outbox.count.by_refusal == {"slow": 1}
+        # The toast fails: the decision goes on all the same.
+        await person.post("fault", kind="http_500", method="answerCallbackQuery")
+        await person.tap(card, "Approve")
+        await until(lambda: len(stage.events) == 1)
+        await person.see("Checking price")
+
+
+async def test_the_token_is_in_no_line_of_the_log(
+    tmp_path: Path,
+    sandbox: TelegramSandbox,
+    clock: VirtualClock,
+    person: Person,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither our lines nor the library's carry the token, also when things fail."""
+    caplog.set_level("INFO")
+    for name in ("httpx", "httpcore"):
+        caplog.set_level("NOTSET", logger=name)
+    stage = Stage(desk(OPEN))
+    with capture_logs() as lines:
+        async with living(tmp_path, stage, sandbox, clock):
+            await person.post("fault", kind="http_500", method="sendMessage")
+            await person.say("/status")
+            await person.say("/help")
+            await person.see("What you can say")
+    ours = [r for r in caplog.records if r.name != "aiohttp.access"]
+    assert TOKEN not in str(lines)
+    assert not [r.name for r in ours if TOKEN in r.getMessage()]

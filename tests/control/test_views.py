@@ -147,7 +147,7 @@ def test_no_live_buttons_on_a_decided_card() -> None:
 def test_a_moved_price_is_asked_in_numbers() -> None:
     """The question names the drift and both rewards to risk."""
     assert (
-        "The price moved +0.40 %, R:R 2.1 → 1.4. Approve anyway?" in drawn(WAITING, Stage.MOVED)[0]
+        "The price moved 0.40 %, R:R 2.1 → 1.4. Approve anyway?" in drawn(WAITING, Stage.MOVED)[0]
     )
 
 

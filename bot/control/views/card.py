@@ -31,6 +31,7 @@ from bot.control.views.look import (
     Words,
     change,
     clock_time,
+    distance,
     duration,
     from_now,
     mark,
@@ -263,7 +264,7 @@ def _question(look: Look, trade: Trade, stage: Stage, moved: Moved | None) -> Ht
 
 
 def _moved(look: Look, moved: Moved) -> Html:
-    drift = percent(moved.drift_bps / HUNDRED)
+    drift = distance(moved.drift_bps)
     if moved.reward_risk_before is None or moved.reward_risk_now is None:
         return look.words.say("<b>The price moved {drift}. Approve anyway?</b>", drift=drift)
     return look.words.say(

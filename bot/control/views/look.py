@@ -112,6 +112,11 @@ def percent(value: Decimal) -> str:
     return _signed(_fixed(value, 2)) + " %"
 
 
+def distance(bps: Decimal) -> str:
+    """How far, without saying in which direction: basis points as per cent."""
+    return f"{_fixed(abs(bps) / HUNDRED, 2)} %"
+
+
 def share(part: Decimal, whole: Decimal) -> str:
     """`part` of `whole` in per cent without a sign; a dash when there is no whole."""
     return f"{_fixed(part / whole * HUNDRED, 2)} %" if whole > 0 else "-"

@@ -9,12 +9,11 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
 from bot.control.views.card import closing, header, verdict
-from bot.control.views.look import Look, duration, mark, percent, price, quantity
+from bot.control.views.look import Look, distance, duration, mark, price, quantity
 from bot.control.views.terms import closed_of, entered
 from bot.core.desk import Desk
 from bot.core.messages import Level, Tell
 from bot.core.trade import Trade
-from data.money import HUNDRED
 
 FIELDS_MAX: Final = 8
 
@@ -58,6 +57,7 @@ _FIELDS: Final[dict[str, str]] = {
     "attempt": mark("attempt"),
     "bot": mark("bot"),
     "bot_id": mark("bot"),
+    "bots": mark("bots"),
     "by": mark("by"),
     "cause": mark("cause"),
     "code": mark("code"),
@@ -71,12 +71,14 @@ _FIELDS: Final[dict[str, str]] = {
     "quantity": mark("quantity"),
     "reason": mark("reason"),
     "reward_risk": "R:R",
+    "reward_risk_before": mark("R:R before"),
     "role": mark("role"),
     "rule": mark("rule"),
     "side": mark("side"),
     "symbol": mark("symbol"),
     "until_ms": mark("until"),
     "value": mark("value"),
+    "wallet": mark("wallet"),
     "what": mark("what"),
 }
 _MARKS: Final = {Level.INFO: "", Level.WARNING: "⚠️", Level.ALARM: "🚨"}
@@ -128,7 +130,9 @@ def _value(look: Look, name: str, value: str) -> Html:
         span_ms = int(value)
         return Html(duration(span_ms - look.now_ms if name == "until_ms" else span_ms))
     if name == "drift_bps" and (number := decimal_or_none(value)) is not None:
-        return Html(percent(number / HUNDRED))
+        return Html(distance(number))
+    if name == "by":
+        return join([untrusted(look.name_of(value), 64)])
     if name == "order_id":
         return code(untrusted(value, 40))
     return join([untrusted(value, 300)])
