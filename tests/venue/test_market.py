@@ -253,6 +253,7 @@ async def test_instruments_are_shown_when_tradable() -> None:
 async def test_symbols_are_spread_over_connections_and_can_go() -> None:
     """Streams beyond one connection's share open another; a forgotten symbol is unsubscribed."""
     async with _running(streams_per_connection=3) as run:
+        await wait_for(lambda: len(run.sockets.said) == 1)
         run.market.watch("ETHUSDT", ["1m"])
         await run.sockets.until(2)
         await wait_for(lambda: len(run.sockets.said) == 3)
