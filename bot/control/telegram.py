@@ -44,7 +44,9 @@ from data.store.rows import UserRow
 
 WISHES_MAX: Final = 2_000
 POLL_S: Final = 25
-START_S_MAX: Final = 10.0
+START_S_MAX: Final = (
+    2.0  # stops wait for nobody: what is not reached by then is tried again in `run`
+)
 RETRY_S: Final = 5.0
 DRAIN_S: Final = 3.0
 DEAF_S_MAX: Final = 5.0
@@ -53,6 +55,7 @@ HANDLED_AT_ONCE: Final = 16
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
 LOUD: Final = frozenset({"trade_opened", "trade_closed", "card_refused"})
 
+OPENS: Final = frozenset({"trade_opened", "adopted"})
 App = Application[Any, Any, Any, Any, Any, Any]
 log = structlog.get_logger()
 
@@ -251,6 +254,10 @@ class TelegramControl:
             await self.cards.moved(trade, dict(command.fields))
         if trade is not None and command.kind == "card_refused":
             await self.cards.reopen(trade)
+        if trade is not None and not carded and command.kind in OPENS:
+            # Nobody was asked about this one: it gets its live card (and Close button) now.
+            await self.cards.show(trade, 0)
+            carded = await self.cards.has(trade.trade_id)
         if carded and command.kind in ON_CARD:
             return
         reader = await self._reader(desk.user_id)

@@ -551,3 +551,19 @@ async def test_the_token_is_in_no_line_of_the_log(
     ours = [r for r in caplog.records if r.name != "aiohttp.access"]
     assert TOKEN not in str(lines)
     assert not [r.name for r in ours if TOKEN in r.getMessage()]
+
+
+async def test_a_trade_nobody_was_asked_about_gets_a_live_card(
+    tmp_path: Path, sandbox: TelegramSandbox, clock: VirtualClock, person: Person
+) -> None:
+    """An automatic entry shows one card with a Close button once it is open."""
+    stage = Stage(desk(OPEN))
+    async with living(tmp_path, stage, sandbox, clock) as room:
+        for _ in range(2):
+            room.control.tell(Tell(kind="trade_opened", trade_id=OPEN.trade_id), OPEN, stage.desk)
+        card = await person.see("Protected: stop 63232.0")
+        assert [b["text"] for b in buttons(card)] == ["Close", "Chart"]
+        await person.see("Position open and protected: 0.012 @ 64012.8")
+        await until(lambda: room.control.outbox.waiting == 0)
+        cards = [m for m in await person.from_bot() if "Protected: stop" in m["text"]]
+        assert len(cards) == 1
