@@ -5,9 +5,11 @@ only added, with defaults. Must not know: what any record means; the caller name
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 VERSION: Final = 1
 LINE_LENGTH_MAX: Final = 4_000_000  # characters; a longer line is no record of ours
@@ -68,6 +70,19 @@ class Codec:
             return decoder.decode(envelope.body)
         except msgspec.MsgspecError as broken:
             raise JournalFault(f"a broken {envelope.kind}: {broken}") from broken
+
+
+def encode_as(record: object) -> str:
+    """One record of a type the reader will know, as bare JSON text."""
+    return msgspec.json.encode(record).decode()
+
+
+def decode_as(kind: type[T], text: str | bytes) -> T:
+    """The record of that type. Raises JournalFault when the text is not one."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as broken:
+        raise JournalFault(f"a broken {kind.__name__}: {broken}") from broken
 
 
 class _Step(msgspec.Struct):

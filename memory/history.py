@@ -1,20 +1,40 @@
 """Closed trades folded into what rules ask about: streaks, and the trades in order.
 
-A fold is incremental: adding trades one by one equals folding them all. Must not know: any rule.
+A fold is incremental: adding trades one by one equals folding them all. Rules look at any record
+that is `Closed`, so the core's own trades are not copied first. Must not know: any rule.
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
+from typing import Protocol, TypeVar
 
-from data.model import ClosedTrade
 from data.money import ZERO
+
+
+class Closed(Protocol):
+    """What memory reads of a closed trade; `data.model.ClosedTrade` has it all."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def closed_ms(self) -> int: ...
+    @property
+    def pnl_usdt(self) -> Decimal: ...
+    @property
+    def equity_usdt(self) -> Decimal: ...
+
+
+AnyClosed = TypeVar("AnyClosed", bound=Closed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What memory keeps of a closed trade. `pnl_usdt` is after fees and funding."""
+    """A closed trade from a file. `pnl_usdt` is after fees and funding."""
 
     symbol: str
     model: str
@@ -30,7 +50,7 @@ class Streak:
     losses: int = 0
     last_loss_ms: int | None = None
 
-    def after(self, result: Result) -> "Streak":
+    def after(self, result: Closed) -> "Streak":
         """The streak with one more result: a win ends it, a zero neither lengthens nor breaks."""
         if result.pnl_usdt > ZERO:
             return Streak()
@@ -39,23 +59,12 @@ class Streak:
         return self
 
 
-def result_of(trade: ClosedTrade) -> Result:
-    """The part of a closed trade that memory keeps."""
-    return Result(
-        symbol=trade.symbol,
-        model=trade.model,
-        closed_ms=trade.closed_ms,
-        pnl_usdt=trade.pnl_usdt,
-        equity_usdt=trade.equity_usdt,
-    )
-
-
-def in_order(results: Iterable[Result]) -> list[Result]:
+def in_order(results: Iterable[AnyClosed]) -> list[AnyClosed]:
     """Oldest first; rows may come in any order, equal moments keep the order they came in."""
-    return sorted(results, key=lambda r: r.closed_ms)
+    return sorted(results, key=attrgetter("closed_ms"))
 
 
-def streak_of(results: Sequence[Result]) -> Streak:
+def streak_of(results: Iterable[Closed]) -> Streak:
     """The losing streak after these results, which are oldest first."""
     streak = Streak()
     for result in results:
@@ -63,16 +72,36 @@ def streak_of(results: Sequence[Result]) -> Streak:
     return streak
 
 
+def newest_streak(results: Iterable[Closed], *, losses_min: int, after_ms: int) -> Streak | None:
+    """The streak as the newest loss left it that made it `losses_min` or longer, wins since or not.
+
+    Only losses that closed after `after_ms` count as that loss; None without one. `results` are
+    oldest first. One pass without a record a trade: the core asks at every signal.
+    """
+    losses, found_losses, found_ms = 0, 0, None
+    for result in results:
+        if result.pnl_usdt > ZERO:
+            losses = 0
+        elif result.pnl_usdt < ZERO:
+            losses += 1
+            if losses >= losses_min and result.closed_ms > after_ms:
+                found_losses, found_ms = losses, result.closed_ms
+    return None if found_ms is None else Streak(losses=found_losses, last_loss_ms=found_ms)
+
+
 COLUMNS = ("symbol", "model", "closed_ms", "pnl_usdt", "equity_usdt")
 
 
 def read_csv(text: str) -> tuple[Result, ...]:
-    """Results from CSV text. Raises ValueError naming the row and column that is wrong."""
-    reader = csv.DictReader(text.splitlines())
+    """Results from CSV text. Raises ValueError naming the row and column that is wrong.
+
+    Rows are numbered as an editor numbers lines: the header is row 1.
+    """
+    reader = csv.DictReader(text.removeprefix("\ufeff").splitlines())
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
         raise ValueError(f"the header lacks {', '.join(missing)}; it needs {','.join(COLUMNS)}")
-    return tuple(_read_row(row, number) for number, row in enumerate(reader, start=2))
+    return tuple(_read_row(row, reader.line_num) for row in reader)
 
 
 def _read_row(row: dict[str, str | None], number: int) -> Result:

@@ -37,11 +37,13 @@ def follow(signal: Signal, candles: Iterable[Candle]) -> ShadowResult | None:
         if candle.open_ms <= signal.bar_open_ms:
             continue
         newest = candle
-        for price in path_of(candle):
+        for step, price in enumerate(path_of(candle)):
             end = _reached(signal, price)
             if end is not None:
                 level = signal.stop_price if end is ShadowEnd.STOP else signal.target_price
-                return _result(signal, end, level, candle.open_ms)
+                # Between points the price passes the level itself; an open may have jumped it.
+                paid = Decimal(str(price)) if step == 0 else level
+                return _result(signal, end, paid, candle.open_ms)
     if newest is None:
         return None
     return _result(signal, ShadowEnd.OPEN, Decimal(str(newest.close)), newest.open_ms)
