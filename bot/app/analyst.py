@@ -107,6 +107,7 @@ class Questions:
         if window is None:
             return None
         now_ms = self._clock.now_ms()
+        verdicts = verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off))
         quantity, entry_price = _holding(trade)
         return Question(
             version=QUESTION_VERSION,
@@ -125,9 +126,7 @@ class Questions:
             position_entry_price=entry_price,
             unrealized_usdt=ZERO if entry_price is None else (mark[0] - entry_price) * quantity,
             recent_trades=recent_statistics(desk.closed),
-            lessons=tuple(
-                sentences_of(verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off)))
-            ),
+            lessons=sentences_of(verdicts),
             limits=_limits(desk, config, now_ms),
         )
 

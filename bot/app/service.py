@@ -83,6 +83,7 @@ class ServiceOptions:
     metrics_port: int = 0
     record: Path | None = None
     notify_address: str | None = None
+    owner_chat: int | None = None  # the owner's Telegram id, when it is known beforehand
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,7 +135,13 @@ class Service:
 
     async def _trade(self, store: Store, stop: asyncio.Event, began_s: float) -> None:
         options = self._options
-        await _settle_people(store, options, self._clock.now_ms())
+        await ensure_people(
+            store,
+            options.account_id,
+            options.venue_name,
+            self._clock.now_ms(),
+            options.owner_chat,
+        )
         analyst_ears: list[BarSink] = []
         world = self._makers.world(
             clock=self._clock,
@@ -309,24 +316,30 @@ def _wanted_bots(desk: Desk, wanted: Sequence[BotConfig]) -> list[Event]:
     return events
 
 
-async def _settle_people(store: Store, options: ServiceOptions, now_ms: int) -> None:
-    if await store.owner() is None:
-        owner = UserRow(
+async def ensure_people(
+    store: Store, account_id: str, venue_name: str, now_ms: int, owner_chat: int | None = None
+) -> None:
+    """Make the owner's and the account's rows where they are missing; both are needed first."""
+    owner = await store.owner()
+    if owner is not None and owner.telegram_id is None and owner_chat is not None:
+        await store.update_user(replace(owner, telegram_id=owner_chat))
+    if owner is None:
+        row = UserRow(
             user_id=OWNER,
-            telegram_id=None,
+            telegram_id=owner_chat,
             role=UserRole.OWNER,
             name="",
             language="en",
             created_ms=now_ms,
         )
-        await store.add_user(owner)
-    if await store.account(options.account_id) is None:
+        await store.add_user(row)
+    if await store.account(account_id) is None:
         await store.put_account(
             AccountRow(
-                account_id=options.account_id,
+                account_id=account_id,
                 user_id=OWNER,
-                label=options.account_id,
-                venue=options.venue_name,
+                label=account_id,
+                venue=venue_name,
                 created_ms=now_ms,
             )
         )

@@ -1,0 +1,220 @@
+"""The live service: from settings to a running world, and to an exit code.
+
+Testnet and live trade at the exchange with the vault's keys; paper trades in here at real prices.
+Without a Telegram token a chat page of our own stands in, without a Gemini key the rules answer;
+live takes no way out silently. Must not know: how any of it works.
+"""
+
+import asyncio
+import ipaddress
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from bot import settings as configuration
+from bot.advisor.gemini import GeminiAdvisor, GeminiConfig
+from bot.advisor.offline import RulesAdvisor
+from bot.app.keeper import Keeper
+from bot.app.keys import ExchangeKeys, read_keys
+from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
+from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
+from bot.control.telegram import ControlSettings
+from bot.core.presets import ApprovalMode, BotConfig, faults_of, from_preset
+from bot.sandbox.telegram_server import make_token, serve_telegram
+from bot.settings import Mode, Settings
+from bot.shell import log as logs
+from bot.shell.clock import Clock, SystemClock
+from bot.shell.errors import BotError, SettingFault
+from bot.shell.ports import BarSink, EventSink
+from data.store.errors import StoreError
+from data.store.store import Store
+
+ACCOUNT: Final = "main"
+DEFAULT_BOT: Final = "signals"
+PAPER_NOTE: Final = "paper:main"
+LOCAL_RESYNC_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """How people are reached: a token and where its Bot API is."""
+
+    token: str
+    base_url: str
+
+
+def main(record: Path | None = None) -> int:
+    """Run until SIGTERM or SIGINT. 0: stopped; 1: a fault; 2: a setting is wrong."""
+    code = 0
+    try:
+        asyncio.run(_run(configuration.load(), record))
+    except* SettingFault as wrong:
+        sys.stderr.write("\n".join(str(fault) for fault in flat(wrong)) + "\n")
+        code = 2
+    except* (BotError, StoreError) as failed:
+        for fault in flat(failed):
+            log.critical("service_failed", fault=str(fault), kind=type(fault).__name__)
+        code = 1
+    return code
+
+
+async def _run(settings: Settings, record: Path | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    set_up_logs(settings)
+    async with AsyncExitStack() as stack:
+        keys = None if settings.world is Mode.PAPER else await read_keys(settings, ACCOUNT)
+        chat = await _chat(stack, settings)
+        set_up_logs(settings, chat.token, *(keys.secrets() if keys is not None else ()))
+        log.info("service_starting", mode=settings.world.value, exchange=settings.rest_url)
+        service = Service(_options(settings, record), _makers(settings, chat, keys))
+        await service.run(stop)
+
+
+def set_up_logs(settings: Settings, *also: str) -> None:
+    """Logging as the settings want it; these secrets, and those of the settings, are hidden."""
+    logs.configure(
+        level=settings.log_level.value,
+        json_lines={"auto": None, "json": True, "console": False}[settings.log_format.value],
+        secrets=(*settings.secrets(), *also),
+    )
+
+
+def default_bot(settings: Settings) -> BotConfig:
+    """The bot a fresh database starts with: preset "signals" under the settings' limits."""
+    config = replace(
+        from_preset(DEFAULT_BOT, bot_id=DEFAULT_BOT, user_id=OWNER, account_id=ACCOUNT),
+        symbols=settings.fixed_symbols,
+        approval_mode=ApprovalMode(settings.approval_mode),
+        risk_pct=settings.risk_per_trade,
+        score_threshold=settings.score_threshold,
+        signals_per_day_max=settings.max_signals_per_day,
+        leverage=settings.leverage,
+    )
+    faults = faults_of(config)
+    if faults:
+        raise SettingFault("\n".join(faults))
+    return config
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is of this machine: only a sandbox lives there."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def flat(faults: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Every exception of a group and its groups."""
+    for fault in faults.exceptions:
+        if isinstance(fault, BaseExceptionGroup):
+            yield from flat(fault)
+        else:
+            yield fault
+
+
+async def _chat(stack: AsyncExitStack, settings: Settings) -> Chat:
+    if settings.telegram_bot_token is not None:
+        return Chat(
+            token=settings.telegram_bot_token.get_secret_value(),
+            base_url=f"{settings.telegram_base_url.rstrip('/')}/bot",
+        )
+    assert settings.world is not Mode.LIVE, "the settings refuse live without a token"
+    token = make_token(Random(secrets.randbits(64)))
+    sandbox = await serve_telegram(
+        settings.chat_port, token=token, seed=0, clock=SystemClock(), pace=1.0
+    )
+    stack.push_async_callback(sandbox.stop)
+    sys.stdout.write(f"Chat page: {sandbox.address.chat}\n")
+    sys.stdout.flush()
+    return Chat(token=token, base_url=f"{sandbox.address.base_url}/bot")
+
+
+def _options(settings: Settings, record: Path | None) -> ServiceOptions:
+    return ServiceOptions(
+        database_url=settings.database_url,
+        account_id=ACCOUNT,
+        venue_name=settings.world.value,
+        bots=(default_bot(settings),),
+        metrics_port=settings.metrics_port,
+        record=record,
+        notify_address=configuration.notify_address(),
+        owner_chat=settings.telegram_chat_id,
+    )
+
+
+def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers:
+    def make_world(
+        *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+    ) -> World:
+        options = _world_options(settings)
+        if keys is not None:
+            return ExchangeWorld(
+                options,
+                api_key=keys.api_key,
+                api_secret=keys.api_secret,
+                clock=clock,
+                sink=sink,
+                bar_sink=bar_sink,
+            )
+        return PaperWorld(
+            options,
+            wallet_usdt=settings.paper_wallet_usdt,
+            clock=clock,
+            sink=sink,
+            bar_sink=bar_sink,
+            load=lambda: store.note(PAPER_NOTE),
+            save=lambda text: store.set_note(PAPER_NOTE, text, user_id=OWNER),
+        )
+
+    def hire(clock: Clock, store: Store) -> Hired:
+        if settings.gemini_api_key is None:
+            log.info("adviser_chosen", advisor="rules", reason="GEMINI_API_KEY is not set")
+            return Hired(advisor=RulesAdvisor(clock=clock))
+        keeper = Keeper(store, user_id=OWNER, now_ms=clock.now_ms)
+        config = GeminiConfig(
+            api_key=settings.gemini_api_key.get_secret_value(),
+            base_url=settings.gemini_base_url,
+            api_version=settings.gemini_api_version,
+            model=settings.gemini_model,
+        )
+        advisor = GeminiAdvisor(config, clock=clock, keep=keeper.keep)
+
+        async def let_go() -> None:
+            await advisor.aclose()
+            await keeper.close()
+
+        return Hired(advisor=advisor, warm_up=advisor.warm_up, close=let_go)
+
+    badge = settings.world.value.upper()
+    control = ControlSettings(token=chat.token, base_url=chat.base_url, mode_badge=badge)
+    return Makers(world=make_world, advisor=hire, control=control)
+
+
+def _world_options(settings: Settings) -> WorldOptions:
+    bots: Sequence[BotConfig] = (default_bot(settings),)
+    here = is_here(settings.rest_url) and is_here(settings.ws_url)
+    return WorldOptions(
+        rest_url=settings.rest_url,
+        ws_url=settings.ws_url,
+        symbols=settings.fixed_symbols,
+        timeframes=tuple(sorted({bot.timeframe for bot in bots})),
+        sandbox_allowed=here and settings.world is not Mode.LIVE,
+        streams_per_connection=settings.ws_max_streams_per_conn,
+        seed=secrets.randbits(32),
+        resync_every_s=LOCAL_RESYNC_S if here else 0.0,
+    )

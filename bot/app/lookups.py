@@ -1,0 +1,71 @@
+"""Commands that need no service: memory's verdicts, a recorded decision, lists of what there is.
+
+Must not know: the database or the network.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.shell.errors import SettingFault
+
+
+def memory(trades: Path, now_ms: int, *, as_json: bool) -> int:
+    """The verdicts in force at `now_ms` after the closed trades of a CSV file."""
+    from memory.history import read_csv
+    from memory.rules import verdicts_of
+    from memory.verdict import as_json as rows_of
+
+    def look() -> list[Any]:
+        results = read_csv(trades.read_text(encoding="utf-8"))
+        return list(rows_of(verdicts_of(results, now_ms)))
+
+    return _print(look, as_json=as_json, line=lambda row: f"{row['rule']}: {row['reason']}")
+
+
+def decide(snapshot: Path, answer: Path, *, as_json: bool) -> int:
+    """A recorded raw answer through the same validation and supervisor as a live one."""
+    from bot.app.decisions import decide_recorded
+
+    def look() -> list[Any]:
+        return [decide_recorded(snapshot.read_text("utf-8"), answer.read_text("utf-8"))]
+
+    return _print(look, as_json=as_json, line=str, single=True)
+
+
+def commands(*, as_json: bool) -> int:
+    """Every chat command."""
+    from bot.control.handlers import describe_commands
+
+    def line(row: Any) -> str:
+        return f"/{row['name']}  {row['help']['en']}"
+
+    return _print(lambda: list(describe_commands()), as_json=as_json, line=line)
+
+
+def strategies(*, as_json: bool) -> int:
+    """Every strategy with its parameters."""
+    from bot.core.strategies.registry import describe
+
+    return _print(describe, as_json=as_json, line=lambda row: f"{row['name']}: {row['summary']}")
+
+
+def _print(
+    look: Callable[[], list[Any]],
+    *,
+    as_json: bool,
+    line: Callable[[Any], str],
+    single: bool = False,
+) -> int:
+    try:
+        rows = look()
+    except (SettingFault, OSError, ValueError) as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    if as_json:
+        sys.stdout.write(json.dumps(rows[0] if single else rows, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line(row)}\n" for row in rows))
+    return 0
