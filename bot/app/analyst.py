@@ -107,7 +107,7 @@ class Questions:
         if window is None:
             return None
         now_ms = self._clock.now_ms()
-        verdicts = verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off))
+        verdicts = verdicts_of(desk.closed, now_ms, off=frozenset(config.memory_off))
         quantity, entry_price = _holding(trade)
         return Question(
             version=QUESTION_VERSION,
@@ -196,7 +196,7 @@ def _indicators(window: Window) -> tuple[tuple[str, float], ...]:
 
 
 def _limits(desk: Desk, config: BotConfig, now_ms: int) -> tuple[tuple[str, str], ...]:
-    remembered = gates.limits_of(desk, now_ms)
+    remembered = gates.limits_of(desk, config, now_ms)
     threshold = config.score_threshold + float(remembered.threshold_add)
     return (
         ("score_threshold", f"{threshold:g}"),

@@ -226,8 +226,6 @@ def _service(options: DemoOptions, world: Any, tally: Tally) -> Service:
             database_url=f"sqlite+aiosqlite:///{options.folder}/demo.db",
             venue_name="demo",
             bots=(demo_bot(options.speed, headless=options.headless),),
-            # Twelve market hours without an entry are half an hour of watching nothing.
-            rules_off=("loss_streak_pause",),
         ),
         makers,
     )
@@ -254,6 +252,8 @@ def demo_bot(speed: float, *, headless: bool) -> BotConfig:
         trades_per_day_max=0,
         open_trades_max=5,
         daily_loss_pct_max=Decimal(0),
+        # Twelve market hours without an entry are half an hour of watching nothing.
+        memory_off=("loss_streak_pause",),
     )
     assert not faults_of(config), faults_of(config)
     return config

@@ -79,7 +79,6 @@ class ServiceOptions:
     account_id: str = "main"
     venue_name: str = "paper"  # what the account's row says of where it trades
     bots: tuple[BotConfig, ...] = ()
-    rules_off: tuple[str, ...] = ()  # memory's rules that are not asked
     metrics_port: int = 0
     record: Path | None = None
     notify_address: str | None = None
@@ -183,7 +182,6 @@ class Service:
         desk = replace(
             desk,
             timing=Timing().at_speed(self._clock.speed),
-            rules_off=options.rules_off,
             ready=False,
         )
         questions = Questions(market=world.market, clock=self._clock)

@@ -39,7 +39,6 @@ class Desk:
     wallet_ms: int = 0
     wallet_peak_usdt: Decimal = ZERO
     halts: tuple[str, ...] = ()  # reasons for taking no entries
-    rules_off: tuple[str, ...] = ()  # memory's rules the owner has switched off
     day: DayCount = field(default_factory=DayCount)
     foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
     stream_ok: bool = True
