@@ -244,7 +244,7 @@ def _plan(
     funds = Funds(
         wallet_usdt=desk.wallet_usdt,
         free_usdt=gates.free_usdt(desk),
-        risk_pct_max=gates.limits_of(desk, draft.now_ms).risk_pct_max,
+        risk_pct_max=gates.limits_of(desk, config, draft.now_ms).risk_pct_max,
         share=share,
     )
     plan, sized = plan_of(config, levels, trade.instrument, funds)

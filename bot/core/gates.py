@@ -16,9 +16,9 @@ from memory.limits import Limits, combine
 from memory.rules import verdicts_of
 
 
-def limits_of(desk: Desk, now_ms: int) -> Limits:
-    """What memory allows now, folded from the desk's closed trades."""
-    return combine(verdicts_of(desk.closed, now_ms, off=frozenset(desk.rules_off)), now_ms)
+def limits_of(desk: Desk, config: BotConfig, now_ms: int) -> Limits:
+    """What memory allows a bot now, folded from the desk's closed trades."""
+    return combine(verdicts_of(desk.closed, now_ms, off=frozenset(config.memory_off)), now_ms)
 
 
 def free_usdt(desk: Desk) -> Decimal:
@@ -36,7 +36,7 @@ def check_entry(
     """Every limit's word on one more trade; `besides` is the trade that asks, not counted."""
     others = [t for t in desk.trades.values() if t.phase in WORKING and t.trade_id != besides]
     mine = sum(1 for t in others if t.bot_id == config.bot_id)
-    memory = limits_of(desk, now_ms)
+    memory = limits_of(desk, config, now_ms)
     loss = max(ZERO, -desk.day.realized_usdt)
     loss_max = percent_of(desk.wallet_usdt, config.daily_loss_pct_max)
     entries = desk.day.entries.get(config.bot_id, 0)
@@ -80,7 +80,7 @@ def check_entry(
 def check_signals(desk: Desk, config: BotConfig, now_ms: int) -> Check:
     """Whether one more signal may be taken up today (UTC)."""
     bound = config.signals_per_day_max
-    remembered = limits_of(desk, now_ms).signals_per_day_max
+    remembered = limits_of(desk, config, now_ms).signals_per_day_max
     if remembered is not None:
         bound = remembered if bound == 0 else min(bound, remembered)
     return _count("signals_per_day", desk.day.signals.get(config.bot_id, 0), bound)

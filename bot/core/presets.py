@@ -10,6 +10,7 @@ from typing import Final
 
 from bot.core.trade import BOT_ID_LENGTH_MAX
 from data.model import MarginType, OrderKind
+from memory.verdict import RULE_IDS
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -57,6 +58,7 @@ class BotConfig:
     open_trades_max: int = 1
     daily_loss_pct_max: Decimal = Decimal(5)
     wallet_usdt_min: Decimal = Decimal(10)
+    memory_off: tuple[str, ...] = ()  # memory rules this bot does not obey, by id
 
 
 PRESETS: Final[dict[str, BotConfig]] = {
@@ -82,6 +84,12 @@ def faults_of(config: BotConfig) -> tuple[str, ...]:
             found.append(f"{name} is {value}; allowed is {low} to {high}.")
     if config.entry_kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         found.append(f"entry_kind is {config.entry_kind}; allowed is market or limit.")
+    rules = ", ".join(RULE_IDS)
+    found += [
+        f"memory_off has {rule!r}; allowed are {rules}."
+        for rule in config.memory_off
+        if rule not in RULE_IDS
+    ]
     if config.stop_distance_bps_min >= config.stop_distance_bps_max:
         found.append(
             f"stop_distance_bps_min is {config.stop_distance_bps_min}; it must be below "

@@ -15,8 +15,6 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from data.journal import Codec
-
 from bot.core import desk as desk_room
 from bot.core.desk_state import Desk
 from bot.core.messages import (
@@ -54,6 +52,7 @@ from bot.sandbox.faults import PROFILES as FAULT_PROFILES
 from bot.sandbox.faults import Fault, FaultPlan, FaultRates
 from bot.sandbox.paper_desk import carry_out
 from bot.sandbox.paper_words import events_of
+from data.journal import Codec
 from data.model import (
     Action,
     Bracket,
