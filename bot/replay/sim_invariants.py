@@ -10,7 +10,8 @@ from bot.core import machine
 from bot.core.facts import booked, held
 from bot.core.messages import CardVerb
 from bot.core.trade import HOLDING, OrderState, Phase, Role, read_order_id
-from bot.replay.sim_world import ACCOUNT, BOT, SYMBOLS, World
+from bot.replay.sim_cast import ACCOUNT, BOT, SYMBOLS
+from bot.replay.sim_world import World
 from data.money import ZERO
 
 BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad

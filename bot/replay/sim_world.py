@@ -29,7 +29,6 @@ from bot.core.messages import (
     CardVerb,
     CloseRequested,
     Command,
-    DecisionArrived,
     Event,
     FillsListed,
     OrderMissing,
@@ -37,7 +36,6 @@ from bot.core.messages import (
     OrderUnknown,
     PlaceOrder,
     ShowCard,
-    SignalRaised,
     StreamLost,
     StreamRestored,
     TakeSnapshot,
@@ -45,8 +43,17 @@ from bot.core.messages import (
     VenueCommand,
     Woke,
 )
-from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.timing import Timing
+from bot.replay.sim_cast import (
+    ACCOUNT,
+    INSTRUMENTS,
+    SYMBOLS,
+    USER,
+    Quote,
+    config_of,
+    decision_of,
+    signal_of,
+)
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.faults import PROFILES as FAULT_PROFILES
 from bot.sandbox.faults import Fault, FaultPlan, FaultRates
@@ -54,15 +61,7 @@ from bot.sandbox.paper_desk import carry_out
 from bot.sandbox.paper_words import events_of
 from data.journal import Codec
 from data.model import (
-    Action,
-    Bracket,
-    Decision,
-    Direction,
     ExitReason,
-    Instrument,
-    MarginType,
-    OrderKind,
-    Signal,
 )
 
 START_MS: Final = 1_760_000_000_000
@@ -72,10 +71,6 @@ TICK_MS: Final = 1_000  # one price a second
 RESTART_MS: Final = 1_500
 COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
 TIMING: Final = Timing(audit_every_ms=15_000)
-ACCOUNT: Final = "sim"
-USER: Final = "u1"
-BOT: Final = "bot"
-SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
 FAULTS: Final = (
     FaultRates(),
     replace(FAULT_PROFILES["light"], cut_stream=0.01),
@@ -84,35 +79,6 @@ FAULTS: Final = (
 )
 
 
-def instrument_of(symbol: str) -> Instrument:
-    """A plain symbol with round filters."""
-    return Instrument(
-        symbol=symbol,
-        base_asset=symbol.removesuffix("USDT"),
-        quote_asset="USDT",
-        tradable=True,
-        tick_size=Decimal("0.1"),
-        step_size=Decimal("0.001"),
-        market_step_size=Decimal("0.001"),
-        quantity_min=Decimal("0.001"),
-        quantity_max=Decimal(1000),
-        market_quantity_max=Decimal(1000),
-        notional_min=Decimal(5),
-        price_up_ratio=Decimal("1.5"),
-        price_down_ratio=Decimal("0.5"),
-        brackets=(
-            Bracket(
-                leverage_max=50,
-                notional_floor=Decimal(0),
-                notional_cap=Decimal(10**9),
-                maintenance_ratio=Decimal("0.004"),
-                maintenance_amount=Decimal(0),
-            ),
-        ),
-    )
-
-
-INSTRUMENTS: Final = {symbol: instrument_of(symbol) for symbol in SYMBOLS}
 CODEC: Final = Codec(desk_room.RECORDS)
 
 
@@ -161,7 +127,7 @@ class World:
         """Both phases; the hash of the journal. Raises AssertionError on a broken invariant."""
         for symbol, price in self.prices.items():
             self.exchange.advance(symbol, price, self.now_ms)
-        self._deliver(0, BotConfigured(config=self._config(), by=USER))
+        self._deliver(0, BotConfigured(config=config_of(self.rng, self.seed), by=USER))
         self._deliver(0, BotSwitched(bot_id="", running=True, by=USER))
         self._deliver(1, StreamRestored())
         self._push(TICK_MS, "price")
@@ -275,7 +241,10 @@ class World:
             case Tell():
                 pass
             case AskAdvisor():
-                self._push(self.rng.randint(10, 2_000), (self._epoch, self._decision(command)))
+                self._push(
+                    self.rng.randint(10, 2_000),
+                    (self._epoch, decision_of(self.rng, command, self._quote(command.symbol))),
+                )
             case ShowCard():
                 self.cards[command.trade_id] = command.expires_ms
                 self._person(command)
@@ -362,76 +331,15 @@ class World:
 
     # ------------------------------------------------------------- people and prices
 
-    def _config(self) -> BotConfig:
-        limit = self.rng.random() < 0.4
-        return BotConfig(
-            bot_id=BOT,
-            user_id=USER,
-            account_id=ACCOUNT,
-            symbols=SYMBOLS,
-            approval_mode=ApprovalMode.AUTO if self.seed % 3 == 0 else ApprovalMode.APPROVE,
-            approval_ttl_ms=8_000,
-            entry_kind=OrderKind.LIMIT if limit else OrderKind.MARKET,
-            entry_timeout_ms=self.rng.choice((6_000, 20_000)),
-            position_timeout_ms=self.rng.choice((0, 15_000)),
-            review_every_ms=self.rng.choice((0, 5_000)),
-            margin_type=self.rng.choice((MarginType.ISOLATED, MarginType.CROSSED)),
-            open_trades_max=2,
-            signals_per_day_max=0,
-            trades_per_day_max=0,
-            daily_loss_pct_max=Decimal(0),
-            drift_bps_max=Decimal(300),
-            confirm_bps=Decimal(200),
-            reward_risk_min=Decimal(0),
-        )
-
     def _signal(self) -> None:
-        symbol = self.rng.choice(SYMBOLS)
-        direction = self.rng.choice((Direction.LONG, Direction.SHORT))
-        price, sign = self.prices[symbol], direction.sign
         self._signals += 1
-        signal = Signal(
-            signal_id=f"{BOT}-{symbol}-1m-{self._signals}",
-            bot_id=BOT,
-            strategy="continuation",
-            model="continuation",
-            symbol=symbol,
-            timeframe="1m",
-            bar_open_ms=self.now_ms - 60_000,
-            raised_ms=self.now_ms,
-            direction=direction,
-            entry_price=price,
-            stop_price=price - sign * self.rng.randint(3, 15),
-            target_price=price + sign * self.rng.randint(3, 25),
-            score=90.0,
-        )
-        raised = SignalRaised(
-            signal=signal,
-            instrument=INSTRUMENTS[symbol],
-            mark_price=price,
-            mark_ms=self.now_ms,
-        )
+        raised = signal_of(self.rng, self._quote(self.rng.choice(SYMBOLS)), self._signals)
         self._deliver(0, raised)
         if self.rng.random() < 0.1:
             self._deliver(1, raised)
 
-    def _decision(self, command: AskAdvisor) -> DecisionArrived:
-        manage = command.purpose == "manage"
-        usual = Action.HOLD_POSITION if manage else Action.OPEN_POSITION
-        unusual = Action.CLOSE_POSITION if manage else Action.DO_NOTHING
-        decision = Decision(
-            advisor="rules",
-            model_version="",
-            bot_id=command.bot_id,
-            symbol=command.symbol,
-            snapshot_id="s",
-            action=unusual if self.rng.random() < 0.15 else usual,
-            confidence=80.0,
-        )
-        price = self.prices[command.symbol]
-        return DecisionArrived(
-            trade_id=command.trade_id, decision=decision, mark_price=price, mark_ms=self.now_ms
-        )
+    def _quote(self, symbol: str) -> Quote:
+        return Quote(symbol=symbol, price=self.prices[symbol], now_ms=self.now_ms)
 
     def _person(self, card: ShowCard) -> None:
         verb = self.rng.choice((CardVerb.APPROVE, CardVerb.APPROVE, CardVerb.HALF, CardVerb.REJECT))
