@@ -180,11 +180,13 @@ def vault_add_account(
 
 
 @db.command("upgrade")
-def db_upgrade() -> None:
+def db_upgrade(
+    url: Annotated[str, typer.Option(help="Another database than DATABASE_URL.")] = "",
+) -> None:
     """Make the database, or bring it to this version."""
     from bot.app.records import upgrade
 
-    raise typer.Exit(upgrade())
+    raise typer.Exit(upgrade(url))
 
 
 @db.command("backup")

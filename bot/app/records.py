@@ -18,9 +18,9 @@ from data.store.rows import JournalRow, TradeRow
 from data.store.store import Store
 
 
-def upgrade() -> int:
-    """Make the database of the settings, or bring it to this version."""
-    return _command(_upgrade())
+def upgrade(url: str = "") -> int:
+    """Make the database of the settings (or at `url`), or bring it to this version."""
+    return _command(_upgrade(url))
 
 
 def backup(file: Path) -> int:
@@ -44,8 +44,8 @@ def _command(work: Coroutine[None, None, int]) -> int:
         return 1
 
 
-async def _upgrade() -> int:
-    store = await Store.open(configuration.load().database_url)
+async def _upgrade(url: str) -> int:
+    store = await Store.open(url or configuration.load().database_url)
     path = store.path
     await store.close()
     sys.stdout.write(f"{path} is at this version.\n")
