@@ -21,6 +21,7 @@ def end(draft: Draft, outcome: Outcome, note: str) -> None:
         entry_expires_ms=None,
         position_ask_ms=None,
         fills_ask_ms=None,
+        funding_ask_ms=None,
         close_at_ms=None,
         close_by_ms=None,
         review_at_ms=None,
@@ -70,6 +71,8 @@ def tend_orders(draft: Draft) -> None:
         draft.set(position_ask_ms=None)
     if trade.fills_ask_ms is not None and now_ms >= trade.fills_ask_ms:
         draft.set(fills_ask_ms=None)
+    if trade.funding_ask_ms is not None and now_ms >= trade.funding_ask_ms:
+        draft.set(funding_ask_ms=None)
 
 
 def _ask(draft: Draft, order: Order) -> Order:

@@ -3,16 +3,17 @@
 Protection stays in place until the close is filled, so a lost close order leaves nothing bare.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from bot.core.asking import ask_fills, ask_position, end, settle_doubt
 from bot.core.draft import Draft
-from bot.core.facts import booked, fills_missing, held, is_flat, seen
+from bot.core.facts import booked, fills_missing, held, is_flat, is_turned, seen
 from bot.core.messages import AskFunding, Level, Tell
 from bot.core.refusals import TRY_AGAIN
 from bot.core.trade import OrderState, Outcome, Phase, Role, Trade
 from data.model import ExitReason, FillCause, OrderKind
-from data.money import ZERO
+from data.money import ZERO, floor_to
 
 HOUR_MS: Final = 3_600_000  # the shortest funding interval
 FUNDING_SLACK_MS: Final = 60_000  # the exchange may book a payment this much off the hour
@@ -43,33 +44,31 @@ def attend_closing(draft: Draft) -> None:
     for order in trade.of_role(Role.ENTRY):
         draft.cancel(order)
     trade = draft.trade
-    if _flipped(trade):
+    if is_turned(trade):
         draft.set(phase=Phase.HALTED, note="the position is on the other side: not by us")
         draft.tell("halted", Level.ALARM, reason=draft.trade.note)
         return
     if held(trade) > ZERO:
         _reduce(draft)
         return
+    draft.set(close_at_ms=None)
     if not is_flat(trade):
         ask_position(draft)
         if booked(trade) != ZERO:
             ask_fills(draft)
         return
     for order in trade.orders:
-        draft.cancel(order)
+        if order.role is not Role.CLOSE and order.state is not OrderState.TRIGGERED:
+            draft.cancel(order)  # The others are over at once: only their last word is missing.
     if all(o.is_over for o in draft.trade.orders):
         _settle(draft)
-
-
-def _flipped(trade: Trade) -> bool:
-    shown = seen(trade)
-    return shown is not None and shown < ZERO and booked(trade) <= ZERO
 
 
 def _reduce(draft: Draft) -> None:
     trade = draft.trade
     if seen(trade) == ZERO:
         # The exchange shows flat, our book does not: fills are missing, or that view is stale.
+        draft.set(close_at_ms=None)
         settle_doubt(draft)
         return
     working = [
@@ -79,6 +78,7 @@ def _reduce(draft: Draft) -> None:
         and (o.state is OrderState.TRIGGERED or (o.role is Role.CLOSE and not o.is_over))
     ]
     if working:
+        draft.set(close_at_ms=None)
         return
     last = trade.latest(Role.CLOSE)
     if trade.close_at_ms is not None and draft.now_ms < trade.close_at_ms:
@@ -99,9 +99,16 @@ def _reduce(draft: Draft) -> None:
         Role.CLOSE,
         side=draft.trade.direction.exit_side,
         kind=OrderKind.MARKET,
-        quantity=held(draft.trade),
+        quantity=_piece(draft.trade),
         reduce_only=True,
     )
+
+
+def _piece(trade: Trade) -> Decimal:
+    # Market orders have a largest size and a step of their own; what is left follows.
+    listing, whole = trade.instrument, held(trade)
+    step = max(listing.step_size, listing.market_step_size)
+    return floor_to(min(whole, listing.market_quantity_max), step) or whole
 
 
 def _clear_exits(draft: Draft) -> None:
@@ -122,8 +129,8 @@ def _settle(draft: Draft) -> None:
         draft.tell("trade_unfilled")
         return
     if not trade.funding_checked and _paid_besides(trade):
-        if trade.fills_ask_ms is None or draft.now_ms >= trade.fills_ask_ms:
-            draft.set(fills_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
+        if trade.funding_ask_ms is None or draft.now_ms >= trade.funding_ask_ms:
+            draft.set(funding_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
             first_ms = min(f.filled_ms for f in trade.fills)
             draft.say(AskFunding(symbol=trade.symbol, since_ms=first_ms))
         return

@@ -14,7 +14,7 @@ from bot.core.entering import attend_awaiting, attend_evaluating, attend_pending
 from bot.core.facts import booked
 from bot.core.messages import Level
 from bot.core.protecting import attend_active, attend_unprotected, expires
-from bot.core.trade import HOLDING, Phase, Trade
+from bot.core.trade import HOLDING, Outcome, Phase, Trade
 from data.model import ExitReason
 from data.money import ZERO
 
@@ -47,7 +47,7 @@ def wake_ms(trade: Trade) -> int | None:
         return trade.card_expires_ms
     if phase not in HOLDING:
         return None
-    moments += [trade.position_ask_ms, trade.fills_ask_ms]
+    moments += [trade.position_ask_ms, trade.fills_ask_ms, trade.funding_ask_ms]
     for order in trade.orders:
         if not order.is_over:
             moments += [order.ask_at_ms, order.cancel_at_ms]
@@ -68,16 +68,13 @@ def _idle(draft: Draft) -> None:
     if not trade.orders:
         return
     if booked(trade) > ZERO and not trade.adopted:
-        draft.set(exit_reason=None)
+        # Who wanted it closed before it was ever held still does.
+        wanted_gone = trade.outcome is not Outcome.CLOSED
+        draft.set(exit_reason=trade.exit_reason if wanted_gone else None, funding_checked=False)
         take_position(draft)
         draft.tell("late_fill", Level.ALARM, quantity=text_of(booked(trade)))
     elif any(not o.is_over for o in trade.orders):
         draft.set(phase=Phase.CLOSING, exit_reason=trade.exit_reason or ExitReason.EXTERNAL)
-
-
-def _halted(draft: Draft) -> None:
-    if draft.trade.exit_reason is ExitReason.MANUAL:
-        draft.set(phase=Phase.CLOSING)
 
 
 _DUTIES: Final[dict[Phase, Callable[[Draft], None]]] = {
@@ -88,5 +85,4 @@ _DUTIES: Final[dict[Phase, Callable[[Draft], None]]] = {
     Phase.POSITION_ACTIVE: attend_active,
     Phase.CLOSING: attend_closing,
     Phase.IDLE: _idle,
-    Phase.HALTED: _halted,
 }

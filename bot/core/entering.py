@@ -93,9 +93,10 @@ def _entry_over(draft: Draft, entry: Order) -> None:
     trade = draft.trade
     assert entry.filled == ZERO, f"{entry.order_id} is over and filled, yet nothing is held"
     wanted = trade.exit_reason is None and draft.now_ms < (trade.entry_expires_ms or 0)
-    again = entry.state is OrderState.ABSENT or (
-        entry.state is OrderState.REFUSED and entry.refusal_code in TRY_AGAIN
-    )
+    # An unmoved position is no evidence against a limit order: it may rest unseen. Not twice.
+    absent = entry.state is OrderState.ABSENT and entry.kind is OrderKind.MARKET
+    passing = entry.state is OrderState.REFUSED and entry.refusal_code in TRY_AGAIN
+    again = absent or passing
     if again and wanted and len(trade.of_role(Role.ENTRY)) < ENTRY_ATTEMPTS_MAX:
         _send_entry(draft)
     elif entry.state is OrderState.REFUSED:

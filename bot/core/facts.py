@@ -51,8 +51,10 @@ def entered(trade: Trade) -> Decimal:
 def booked(trade: Trade) -> Decimal:
     """Base units held by our own book: entries less exits, with foreign fills (adopted: seen)."""
     direction = trade.direction
-    if trade.adopted or direction is None:
-        return abs(trade.position_seen or ZERO)
+    if direction is None:
+        return ZERO
+    if trade.adopted:  # Its entry is not in our book: what the exchange shows stands for it.
+        return max(ZERO, (trade.position_seen or ZERO) * direction.sign)
     net = ZERO
     for order in trade.orders:
         net += order.filled if order.role is Role.ENTRY else -order.filled
@@ -66,8 +68,7 @@ def seen(trade: Trade) -> Decimal | None:
     """Base units the exchange showed in our direction; None when that is older than a fill."""
     if trade.position_seen is None or trade.position_seen_ms < trade.moved_ms:
         return None
-    sign = 1 if trade.direction is None else trade.direction.sign
-    return abs(trade.position_seen) if trade.adopted else trade.position_seen * sign
+    return trade.position_seen * (1 if trade.direction is None else trade.direction.sign)
 
 
 def held(trade: Trade) -> Decimal:
@@ -81,6 +82,12 @@ def is_flat(trade: Trade) -> bool:
     """True when our book and the exchange both say that nothing is held."""
     shown = seen(trade)
     return shown == ZERO and booked(trade) == ZERO
+
+
+def is_turned(trade: Trade) -> bool:
+    """True when the exchange shows the other side, and what we held is gone: not by us."""
+    shown = seen(trade)
+    return shown is not None and shown < ZERO and booked(trade) <= ZERO
 
 
 def fills_missing(trade: Trade) -> bool:
@@ -159,6 +166,8 @@ def _drop(draft: Draft, given: Drop) -> None:
 
 
 def _close_requested(draft: Draft, given: CloseRequested) -> None:
+    if draft.trade.phase is Phase.HALTED:
+        draft.set(phase=Phase.CLOSING, note=f"looked at and close asked by {given.by}")
     if draft.trade.exit_reason is None and draft.trade.phase is not Phase.IDLE:
         draft.set(exit_reason=given.reason, note=f"close asked by {given.by}")
 
@@ -257,10 +266,12 @@ def _missing(draft: Draft, given: OrderMissing) -> None:
     order = draft.set_order(order, missing=missing)
     if order.filled > ZERO:
         return
-    if order.state in UNHEARD and order.role is not Role.ENTRY:
-        # Doubling these is harmless: they only reduce, and the exchange keeps one stop of a kind.
-        draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
-    elif order.state is OrderState.LIVE and order.cancels and missing >= MISSING_LIVE_MIN:
+    # Doubling an exit is harmless: it only reduces, and the exchange keeps one stop of a kind. An
+    # entry is sent again only while it is pending: elsewhere it may be given up as well.
+    exits = order.role is not Role.ENTRY
+    unheard = order.state in UNHEARD and (exits or draft.trade.phase is not Phase.ORDER_PENDING)
+    vanished = order.state is OrderState.LIVE and missing >= MISSING_LIVE_MIN
+    if unheard or (vanished and (exits or order.cancels)):
         draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
 
 
@@ -270,7 +281,6 @@ def _filled(draft: Draft, given: Filled) -> None:
 
 def _fills_listed(draft: Draft, given: FillsListed) -> None:
     trade = draft.trade
-    draft.set(fills_ask_ms=None)
     owners = {number: o.order_id for o in trade.orders for number in o.venue_order_ids}
     unsure = any(
         not o.venue_order_ids and o.state not in (OrderState.ABSENT, OrderState.REFUSED)
@@ -284,15 +294,20 @@ def _fills_listed(draft: Draft, given: FillsListed) -> None:
             _book(draft, fill, order_id)
         elif not unsure and fill.filled_ms >= first_ms:
             _book(draft, fill)
+    if draft.trade.fills != trade.fills:
+        draft.set(fills_ask_ms=None)  # News: the next question may follow at once.
 
 
 def _book(draft: Draft, fill: Fill, order_id: str | None = None) -> None:
     trade = draft.trade
-    if any(f.fill_id == fill.fill_id for f in trade.fills):
-        return
     if order_id is not None and order_id != fill.order_id:
-        fill = _named(fill, order_id)
-    draft.set(fills=(*trade.fills, fill), moved_ms=max(trade.moved_ms, fill.filled_ms))
+        fill = replace(fill, order_id=order_id)
+    known = next((f for f in trade.fills if f.fill_id == fill.fill_id), None)
+    if known is not None and (trade.order(known.order_id) or not trade.order(fill.order_id)):
+        return
+    # A fill booked as foreign is ours after all, now that its owner is known.
+    others = tuple(f for f in trade.fills if f is not known)
+    draft.set(fills=(*others, fill), moved_ms=max(trade.moved_ms, fill.filled_ms))
     order = draft.trade.order(fill.order_id)
     if order is None:
         _book_foreign(draft, fill)
@@ -340,11 +355,6 @@ def _book_foreign(draft: Draft, fill: Fill) -> None:
         draft.set(exit_reason=reason)
 
 
-def _named(fill: Fill, order_id: str) -> Fill:
-
-    return replace(fill, order_id=order_id)
-
-
 def _filled_by(trade: Trade, order_id: str) -> Decimal:
     return sum((f.quantity for f in trade.fills if f.order_id == order_id), ZERO)
 
@@ -354,10 +364,12 @@ def _funding_listed(draft: Draft, given: FundingListed) -> None:
     first_ms = min((f.filled_ms for f in draft.trade.fills), default=draft.now_ms)
     # A liquidation's fee is booked with its fill, or a moment after it.
     last_ms = draft.trade.moved_ms + BOOKED_LATE_MS
-    fresh = tuple(
-        f for f in given.funding if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
-    )
-    draft.set(funding=draft.trade.funding + fresh, funding_checked=True)
+    fresh = {
+        f.funding_id: f
+        for f in given.funding
+        if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
+    }
+    draft.set(funding=(*draft.trade.funding, *fresh.values()), funding_checked=True)
 
 
 def _position_seen(draft: Draft, given: PositionSeen) -> None:

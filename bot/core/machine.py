@@ -114,32 +114,36 @@ TABLE: Final[dict[Phase, dict[type, Row]]] = {
         CloseRequested: _row("panic: give the card up", _IDLE),
         Woke: _row("nobody answered in time", _WAIT, _IDLE),
     },
-    _PEND: _venue_rows(_PEND, _BARE, _ACTIVE, _CLOSE, _IDLE)
+    _PEND: _venue_rows(_PEND, _BARE, _ACTIVE, _CLOSE, _IDLE, _HALT)
     | {
         Woke: _row("ask about the entry, or cancel it: its time is up", _PEND, _CLOSE, _IDLE),
         CloseRequested: _row("no longer wanted: cancel what rests", _PEND, _CLOSE, _IDLE),
     },
-    _BARE: _venue_rows(_BARE, _ACTIVE, _CLOSE, _IDLE)
+    _BARE: _venue_rows(_BARE, _ACTIVE, _CLOSE, _IDLE, _HALT)
     | {
-        Woke: _row("ask about the stop; too long bare: close at market", _BARE, _CLOSE, _IDLE),
-        CloseRequested: _row("close at market", _CLOSE, _IDLE),
+        Woke: _row(
+            "ask about the stop; too long bare: close at market", _BARE, _CLOSE, _IDLE, _HALT
+        ),
+        CloseRequested: _row("close at market", _CLOSE, _IDLE, _HALT),
     },
-    _ACTIVE: _venue_rows(_ACTIVE, _BARE, _CLOSE, _IDLE)
+    _ACTIVE: _venue_rows(_ACTIVE, _BARE, _CLOSE, _IDLE, _HALT)
     | {
-        Woke: _row("its time is up, or the adviser should look", _ACTIVE, _CLOSE, _IDLE),
-        CloseRequested: _row("by a person, the adviser or panic", _CLOSE, _IDLE),
+        Woke: _row(
+            "its time is up, or the adviser should look", _ACTIVE, _BARE, _CLOSE, _IDLE, _HALT
+        ),
+        CloseRequested: _row("by a person, the adviser or panic", _CLOSE, _IDLE, _HALT),
     },
     _CLOSE: _venue_rows(_CLOSE, _IDLE, _HALT)
     | {
         Woke: _row("send, ask or cancel again", _CLOSE, _IDLE, _HALT),
-        CloseRequested: _row("it is closing already", _CLOSE, _IDLE),
+        CloseRequested: _row("it is closing already", _CLOSE, _IDLE, _HALT),
     },
     _IDLE: _venue_rows(_IDLE, _BARE, _CLOSE)
     | {Woke: _row("nothing waits", _IDLE), CloseRequested: _row("it is over already", _IDLE)},
     _HALT: _venue_rows(_HALT)
     | {
         Woke: _row("nothing is sent for it", _HALT),
-        CloseRequested: _row("a person looked and wants it closed", _CLOSE, _IDLE),
+        CloseRequested: _row("a person looked and wants it closed", _CLOSE, _IDLE, _HALT),
     },
 }
 

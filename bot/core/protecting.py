@@ -5,7 +5,7 @@ from typing import Final
 from bot.core.asking import ask_fills, ask_position, settle_doubt
 from bot.core.closing import close
 from bot.core.draft import Draft
-from bot.core.facts import booked, is_flat, seen
+from bot.core.facts import booked, is_flat, is_turned, seen
 from bot.core.messages import AskAdvisor, Level
 from bot.core.refusals import NEEDS_POSITION, WOULD_TRIGGER
 from bot.core.trade import Order, OrderState, Phase, Role
@@ -25,7 +25,8 @@ def expires(order: Order) -> bool:
 def expire_entry(draft: Draft) -> None:
     """Cancel what rests of the entry when its time is up or it is no longer wanted."""
     trade = draft.trade
-    late = trade.entry_expires_ms is not None and draft.now_ms >= trade.entry_expires_ms
+    # A trade that had ended has no deadline any more: what rests of its entry is not wanted.
+    late = trade.entry_expires_ms is None or draft.now_ms >= trade.entry_expires_ms
     if late or trade.exit_reason is not None:
         for order in filter(expires, trade.orders):
             draft.cancel(order)
@@ -152,7 +153,7 @@ def _leaves(draft: Draft) -> bool:
         close(draft, ExitReason.STOP_LOSS, "")
     elif target is not None and target.state in done:
         close(draft, ExitReason.TAKE_PROFIT, "")
-    elif is_flat(trade) or booked(trade) < ZERO:
+    elif is_flat(trade) or is_turned(trade) or booked(trade) < ZERO:
         close(draft, ExitReason.EXTERNAL, "the position is gone")
     else:
         return False

@@ -40,11 +40,14 @@ def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> None:
     for trade in tuple(draft.desk.trades.values()):
         if trade.phase in HOLDING or trade.phase is Phase.HALTED:
             _compare(draft, trade, positions.get(trade.symbol), reports, snapshot.asked_ms)
+        elif trade.phase is Phase.IDLE:
+            _tell_reports(draft, trade, reports)  # What it left behind it looks after itself.
     strays = _strays(draft, reports)
     _adopt(draft, snapshot, positions, strays)
-    _see_foreign(draft, positions)
+    _see_foreign(draft, positions, snapshot.asked_ms)
     for name, report in strays:
-        if draft.owner_of(report.order_id) is None:
+        guards = name.role in _EXIT_KIND and report.symbol in draft.desk.foreign
+        if draft.owner_of(report.order_id) is None and not guards:
             _cancel_stray(draft, name, report)
 
 
@@ -55,10 +58,7 @@ def _compare(
     reports: dict[str, OrderReport],
     asked_ms: int,
 ) -> None:
-    for order in trade.orders:
-        report = reports.get(order.order_id)
-        if report is not None:
-            draft.advance(trade.trade_id, OrderReported(report=report))
+    _tell_reports(draft, trade, reports)
     absent = tuple(o.order_id for o in trade.orders if not o.is_over and o.order_id not in reports)
     draft.advance(trade.trade_id, Sweep(asked_ms=asked_ms, absent=absent))
     seen = PositionSeen(
@@ -70,10 +70,17 @@ def _compare(
     draft.advance(trade.trade_id, seen)
 
 
+def _tell_reports(draft: DeskDraft, trade: Trade, reports: dict[str, OrderReport]) -> None:
+    for order in trade.orders:
+        report = reports.get(order.order_id)
+        if report is not None:
+            draft.advance(trade.trade_id, OrderReported(report=report))
+
+
 def _strays(
     draft: DeskDraft, reports: dict[str, OrderReport]
 ) -> list[tuple[OrderName, OrderReport]]:
-    """Open orders of ours that no record knows, or that an ended trade left behind."""
+    """Open orders of ours that no record knows."""
     found = []
     for order_id, report in reports.items():
         name = read_order_id(draft.desk.account_id, order_id)
@@ -143,8 +150,10 @@ def _order_of(name: OrderName, report: OrderReport, position: Position) -> Order
     )
 
 
-def _see_foreign(draft: DeskDraft, positions: dict[str, Position]) -> None:
-    foreign = {s: p for s, p in positions.items() if draft.holder_of(s) is None}
+def _see_foreign(draft: DeskDraft, positions: dict[str, Position], asked_ms: int) -> None:
+    # Since the reading began, a trade of ours may have left the position: that word is newer.
+    newer = {t.symbol for t in draft.desk.trades.values() if t.position_seen_ms > asked_ms}
+    foreign = {s: p for s, p in positions.items() if draft.holder_of(s) is None and s not in newer}
     for symbol, position in foreign.items():
         if symbol not in draft.desk.foreign:
             draft.tell(

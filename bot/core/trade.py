@@ -217,6 +217,7 @@ class Trade:
     review_at_ms: int | None = None  # when the adviser looks at the open position next
     position_ask_ms: int | None = None  # when to ask the exchange for the position next
     fills_ask_ms: int | None = None
+    funding_ask_ms: int | None = None
     funding_checked: bool = False
     exit_reason: ExitReason | None = None
     closed_ms: int | None = None
@@ -224,14 +225,15 @@ class Trade:
 
     @property
     def direction(self) -> Direction | None:
-        """Which way it earns; None for an adopted position that was never seen."""
+        """Which way it earns; None for one adopted without any order."""
         if self.plan is not None:
             return self.plan.direction
         if self.signal is not None:
             return self.signal.direction
-        if not self.position_seen:
-            return None
-        return Direction.LONG if self.position_seen > ZERO else Direction.SHORT
+        if self.orders:  # adopted with its exits: they say which way it was held
+            sells = self.orders[0].side is Side.SELL
+            return Direction.LONG if sells else Direction.SHORT
+        return None
 
     def order(self, order_id: str) -> Order | None:
         """The order of that client id, or None."""
