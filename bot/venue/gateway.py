@@ -8,7 +8,7 @@ Source: reference sheet sections 3.2, 4 and 7 (2026-11).
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, assert_never
 
 import structlog
@@ -25,6 +25,7 @@ from bot.core.messages import (
     OrderReported,
     OrderUnknown,
     PlaceOrder,
+    SnapshotTaken,
     StreamLost,
     TakeSnapshot,
     VenueCommand,
@@ -110,6 +111,7 @@ class Gateway:
         self._options = options or GatewayOptions()
         self._reader = AccountReader(rest)
         self._lookup = OrderLookup(rest)
+        self._instruments: dict[str, Instrument] = {}
         self._leverage: dict[str, int] = {}
         self._margin: dict[str, MarginType] = {}
         self.stream = UserStream(
@@ -137,7 +139,8 @@ class Gateway:
                 "switch it to one-way mode: nothing else is supported"
             )
         await self._read_settings()
-        return await load_instruments(self._rest)
+        self._instruments = await load_instruments(self._rest)
+        return self._instruments
 
     async def startup_checks(self) -> tuple[StartupCheck, ...]:
         """What `python -m bot check` says of this account, worst news included; never raises."""
@@ -167,9 +170,17 @@ class Gateway:
             case AskFunding(symbol=symbol, since_ms=since_ms):
                 return await self._reader.funding(symbol, since_ms)
             case TakeSnapshot():
-                return await self._reader.snapshot()
+                return [self._with_filters(event) for event in await self._reader.snapshot()]
             case _:
                 assert_never(command)
+
+    def _with_filters(self, event: Event) -> Event:
+        # A position found without a record is adopted only with its symbol's filters.
+        if not isinstance(event, SnapshotTaken):
+            return event
+        named = {p.symbol for p in event.positions} | {r.symbol for r in event.open_orders}
+        known = (self._instruments.get(symbol) for symbol in sorted(named))
+        return replace(event, instruments=tuple(one for one in known if one is not None))
 
     # ------------------------------------------------------------------------------- placing
 

@@ -31,7 +31,7 @@ async def test_sigterm_leaves_stop_and_target_at_the_exchange(scene: Stage) -> N
 
 
 async def test_a_killed_service_takes_its_trade_up_again(scene: Stage) -> None:
-    """After kill -9 the next start knows its trade, enters nothing twice, and sees it to its end."""
+    """After kill -9 the next start knows its trade, enters nothing twice, sees it to its end."""
     part = scene.part(approval="auto")
     first = await scene.process(part)
     await first.ask("signal")
