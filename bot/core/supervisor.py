@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from bot.core.presets import BotConfig
 from bot.core.trade import Check, Phase
-from data.model import Action, Decision, Direction, Instrument
+from data.model import Action, Decision, Direction, Instrument, OrderKind
 from data.money import ZERO, bps_between, plain, round_to
 
 
@@ -60,16 +60,21 @@ def levels_of(decision: Decision, proposed: Levels, instrument: Instrument) -> L
 
 
 def check_levels(config: BotConfig, levels: Levels, mark_price: Decimal) -> tuple[Check, ...]:
-    """Each rule's word on the levels against the live mark price, in a fixed order."""
+    """Each rule's word on the levels against the live mark price, in a fixed order.
+
+    Distances are measured from where the entry will really be: a limit order's own price, or the
+    mark for a market order.
+    """
     prices = (levels.entry_price, levels.stop_price, levels.target_price, mark_price)
     finite = all(p.is_finite() and p > ZERO for p in prices)
     if not finite:
         return (_check("finite_prices", False, "> 0 and finite", " / ".join(map(str, prices))),)
     sign = levels.direction.sign
     entry, stop, target = levels.entry_price, levels.stop_price, levels.target_price
-    distance_bps = abs(bps_between(entry, stop))
+    real_entry = mark_price if config.entry_kind is OrderKind.MARKET else entry
+    distance_bps = abs(bps_between(real_entry, stop))
     drift_bps = abs(bps_between(entry, mark_price))
-    ratio = reward_risk(levels, mark_price)
+    ratio = reward_risk(levels, real_entry)
     return (
         _check("finite_prices", True, "> 0 and finite", plain(entry)),
         _check("stop_side", (entry - stop) * sign > 0, "beyond the entry", plain(stop)),
