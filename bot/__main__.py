@@ -121,6 +121,20 @@ def sandbox_world(
 
 
 @app.command()
+def replay(
+    tape: Annotated[Path, typer.Option(help="A parquet or CSV file, or a folder of them.")],
+    preset: Annotated[str, typer.Option(help="Of the bot.")] = "signals",
+    first_ms: Annotated[int, typer.Option("--from", help="First moment, Unix ms.")] = 0,
+    last_ms: Annotated[int, typer.Option("--to", help="First moment after, Unix ms.")] = 2**53,
+    out: Annotated[Path | None, typer.Option(help="A folder for the report.")] = None,
+) -> None:
+    """A recorded tape through the service's own core; nobody is asked."""
+    from bot.replay.backtest import main
+
+    raise typer.Exit(main(tape, preset, (first_ms, last_ms), (), out))
+
+
+@app.command()
 def sim(
     seeds: Annotated[str, typer.Option(help="First and last seed: 0-1000.")] = "0-1000",
     as_json: JSON_OPTION = False,

@@ -333,7 +333,7 @@ async def _until_ready(service: Service, running: asyncio.Task[None]) -> None:
 
 def _truth(rest_url: str) -> Any:
     assert rest_url.startswith("http://127.0.0.1:"), rest_url
-    with urllib.request.urlopen(f"{rest_url}/sandbox/truth", timeout=10) as answer:  # noqa: S310 - loopback, checked above
+    with urllib.request.urlopen(f"{rest_url}/sandbox/truth", timeout=10) as answer:  # noqa: S310 - it is loopback: the line above made sure
         return json.load(answer)
 
 

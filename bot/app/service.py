@@ -17,13 +17,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from bot.app.analyst import Analyst, Questions
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.core.desk import Desk
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
+from bot.shell.analyst import Analyst, Questions
 from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
 from bot.shell.errors import Unknown

@@ -14,9 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-import aiohttp
 import structlog
-from data.candles import CandleWindow
 
 from bot.core.messages import StreamRestored
 from bot.sandbox.exchange import Exchange
@@ -31,6 +29,7 @@ from bot.venue.market import LiveMarket, MarketOptions
 from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
 from bot.venue.wire import HmacSigner
 from bot.venue.wire_weight import WeightBudget
+from data.candles import CandleWindow
 from data.model import Instrument
 from data.store.errors import StoreError
 
@@ -86,7 +85,7 @@ class _Base:
         self.clock = clock
         self._options = options
         self._dice = random.Random(options.seed)
-        self._session: aiohttp.ClientSession = open_session()
+        self._session = open_session()
         self._budget = WeightBudget()
         self._rest = self._client(None)
         self._bar_sink = bar_sink
