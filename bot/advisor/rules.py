@@ -58,7 +58,7 @@ def _open(question: Question, threshold: float, now_ms: int) -> Decision:
         target_price=signal.target_price,
         confidence=min(100.0, max(0.0, signal.score)),
         reasons=(f"Taken: {score}.", *own),
-        invalidation=f"Price at {plain(signal.stop_price)}.",
+        invalidation=f"The price reaches {plain(signal.stop_price)}.",
         decided_ms=now_ms,
     )
 

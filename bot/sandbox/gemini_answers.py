@@ -111,7 +111,7 @@ def _sensible_answer(asked: Asked) -> Json:
         | {
             "confidence": round(confidence, 1),
             "reasons": ["Trend and momentum agree.", f"The signal scores {score:.0f}."],
-            "invalidation": f"Price at {signal.get('stop_price')}.",
+            "invalidation": f"The price reaches {signal.get('stop_price')}.",
         }
     )
 

@@ -139,7 +139,7 @@ def card(look: Look, trade: Trade, shown: Shown) -> View:
             header(look, trade),
             _plan(look, trade, shown.wallet_usdt),
             _verdict(look, trade.decision),
-            _reasons(trade),
+            _reasons(look, trade),
             _source(look, trade),
             _life(look, trade, shown.closed),
             _question(look, trade, shown.stage, shown.moved),
@@ -222,16 +222,18 @@ def _verdict(look: Look, decision: Decision | None) -> Html:
     return verdict(look, decision) if decision is not None else NOTHING
 
 
-def _reasons(trade: Trade) -> Html:
+def _reasons(look: Look, trade: Trade) -> Html:
     found: list[str] = []
     if trade.decision is not None:
         found += trade.decision.reasons
-        if trade.decision.invalidation:
-            found.append(trade.decision.invalidation)
     if trade.signal is not None:
         found += trade.signal.reasons
     unique = list(dict.fromkeys(untrusted(reason, 200) for reason in found))[:REASONS_MAX]
-    return folded(join([f"• {reason}" for reason in unique if reason])) if unique else NOTHING
+    rows: list[Html | str] = [f"• {reason}" for reason in unique if reason]
+    if trade.decision is not None and trade.decision.invalidation:
+        what = untrusted(trade.decision.invalidation, 200)
+        rows.append(look.words.say("• Wrong if: {what}", what=what))
+    return folded(join(rows)) if rows else NOTHING
 
 
 def _source(look: Look, trade: Trade) -> Html:
