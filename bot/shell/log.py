@@ -16,7 +16,7 @@ HIDDEN: Final = "[hidden]"
 SECRET_LENGTH_MIN: Final = 6  # shorter texts would blot out innocent words
 # Shapes: a Telegram token; a Gemini key; our signature and listen key in an address.
 SHAPES: Final = (
-    re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}"),
+    re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"),
     re.compile(r"\bAIza[0-9A-Za-z_-]{20,}"),
     re.compile(r"(?<=signature=)[0-9A-Za-z%+/=_-]{16,}"),
     re.compile(r"(?<=listenKey=)[0-9A-Za-z]{16,}"),
