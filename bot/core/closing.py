@@ -17,7 +17,6 @@ from data.money import ZERO, floor_to
 
 HOUR_MS: Final = 3_600_000  # the shortest funding interval
 FUNDING_SLACK_MS: Final = 60_000  # the exchange may book a payment this much off the hour
-CLOSE_PAUSE_MS: Final = 500  # between a close order that failed and the next
 
 
 def close(draft: Draft, reason: ExitReason, note: str) -> None:
@@ -87,7 +86,7 @@ def _reduce(draft: Draft) -> None:
         # The last one came to nothing: find out why before the next.
         ask_position(draft)
         ask_fills(draft)
-        pause_ms = CLOSE_PAUSE_MS * 2 ** min(last.attempt, 5)
+        pause_ms = draft.timing.close_again_ms * 2 ** min(last.attempt, 5)
         draft.set(close_at_ms=draft.now_ms + pause_ms)
         draft.tell("close_refused", Level.WARNING, reason=last.refusal_text)
         if last.refusal_code not in TRY_AGAIN:

@@ -13,6 +13,7 @@ from bot.core.desk_state import DayCount, Desk
 from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
 from data.model import ClosedTrade, Direction, ExitReason
+from data.money import ZERO
 from memory.rules import verdicts_of
 
 DAY_MS: Final = 86_400_000
@@ -117,13 +118,18 @@ class DeskDraft:
     def _book(self, trade: Trade) -> None:
         closed = closed_trade_of(trade, self.desk.wallet_usdt)
         kept = tuple(c for c in self.desk.closed if c.trade_id != closed.trade_id)
+        # A trade that a late fill opened again is booked anew: the day gains the difference.
+        again = (c.pnl_usdt for c in self.desk.closed if c.trade_id == closed.trade_id)
+        gained_usdt = closed.pnl_usdt - sum(again, ZERO)
         day = self.desk.day
         self.set(
             closed=(*kept, closed)[-CLOSED_KEPT_MAX:],
-            day=replace(day, realized_usdt=day.realized_usdt + closed.pnl_usdt),
+            day=replace(day, realized_usdt=day.realized_usdt + gained_usdt),
         )
-        known = {(v.rule, v.scope) for v in verdicts_of(kept, self.now_ms)}
-        for verdict in verdicts_of(self.desk.closed, self.now_ms):
+        config = self.desk.bots.get(trade.bot_id)
+        off = frozenset(config.memory_off if config is not None else ())
+        known = {(v.rule, v.scope) for v in verdicts_of(kept, self.now_ms, off=off)}
+        for verdict in verdicts_of(self.desk.closed, self.now_ms, off=off):
             if (verdict.rule, verdict.scope) not in known:
                 self.tell(
                     "memory_verdict",

@@ -34,10 +34,11 @@ from bot.core.trade import (
     trade_id_of,
 )
 from data.model import Action, Decision, ExitReason, OrderKind
-from data.money import ONE, bps_between, floor_to, round_to
+from data.money import ONE, bps_between, round_to
 
 HALF: Final = Decimal("0.5")
-PRICE_AGE_MS_MAX: Final = 10_000  # of wall time: a tap is judged on a price no older than this
+OPENING: Final = HOLDING - {Phase.CLOSING}
+PRICE_AGE_MS_MAX: Final = 10_000  # of wall time: an entry is judged on a price no older than this
 
 
 def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
@@ -107,6 +108,10 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
         note = ruling.override or "the adviser would not open it"
         _drop(draft, trade_id, Outcome.DECLINED, note, decision=decision)
         return
+    if not _is_fresh(draft, event.mark_ms):
+        _drop(draft, trade_id, Outcome.BLOCKED, "no fresh price", decision=decision)
+        draft.tell("trade_blocked", trade_id=trade_id, reason="no fresh price")
+        return
     config = draft.desk.bots[trade.bot_id]
     plan, checks = _plan(draft, config, trade, decision, event.mark_price, ONE)
     if plan is None:
@@ -135,7 +140,7 @@ def _mismatch(trade: Trade, decision: Decision) -> str:
 
 def _decide_manage(draft: DeskDraft, trade: Trade, decision: Decision) -> None:
     ruling = supervise(decision.action, trade.phase)
-    if decision.action is Action.ABSTAIN:
+    if decision.action is Action.ABSTAIN or decision.abstained or _mismatch(trade, decision):
         return
     if ruling.action is Action.CLOSE_POSITION and trade.phase is not Phase.ORDER_PENDING:
         by = decision.advisor if not ruling.override else "supervisor"
@@ -148,7 +153,8 @@ def card_answered(draft: DeskDraft, event: CardAnswered) -> None:
     trade = draft.desk.trades.get(event.trade_id)
     if trade is None:
         return
-    if trade.phase is Phase.ORDER_PENDING and event.verb is CardVerb.REJECT:
+    # A no always counts, even one that crosses the entry's fill on its way.
+    if trade.phase in OPENING and event.verb is CardVerb.REJECT:
         asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=event.user_id)
         draft.advance(trade.trade_id, asked)
         return
@@ -179,9 +185,7 @@ def _approve(
     plan = trade.plan
     assert plan is not None, "a card without a plan"
     mark_price = event.mark_price
-    age_ms = draft.now_ms - event.mark_ms
-    price_age_ms_max = PRICE_AGE_MS_MAX * draft.desk.timing.receive_window_ms // 5_000
-    if mark_price is None or age_ms > price_age_ms_max:
+    if mark_price is None or not _is_fresh(draft, event.mark_ms):
         draft.tell("card_refused", Level.WARNING, trade.trade_id, reason="no fresh price")
         return
     drift_bps = abs(bps_between(plan.entry_price, mark_price))
@@ -202,16 +206,12 @@ def _approve(
         _drop(draft, trade.trade_id, Outcome.BLOCKED, note, checks, approval=approval)
         draft.tell("card_refused", Level.WARNING, trade.trade_id, reason=note)
         return
-    # Never more than what was on the card, whatever the wallet says now.
-    step = trade.instrument.step_size
-    quantity = min(fresh.quantity, floor_to(plan.quantity * share, step))
-    fresh = replace(
-        fresh,
-        quantity=quantity,
-        notional_usdt=quantity * fresh.entry_price,
-        risk_usdt=fresh.risk_usdt * quantity / fresh.quantity,
-    )
     _proceed(draft, config, trade.trade_id, fresh, checks, approval=approval)
+
+
+def _is_fresh(draft: DeskDraft, mark_ms: int) -> bool:
+    age_ms_max = PRICE_AGE_MS_MAX * draft.desk.timing.receive_window_ms // 5_000
+    return draft.now_ms - mark_ms <= age_ms_max
 
 
 def _plan(
@@ -246,6 +246,8 @@ def _plan(
         free_usdt=gates.free_usdt(desk),
         risk_pct_max=gates.limits_of(desk, config, draft.now_ms).risk_pct_max,
         share=share,
+        # Never more than what was on the card, whatever the wallet says now.
+        quantity_max=trade.plan.quantity * share if trade.plan else None,
     )
     plan, sized = plan_of(config, levels, trade.instrument, funds)
     return plan, checks + sized

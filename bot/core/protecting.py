@@ -7,8 +7,8 @@ from bot.core.closing import close
 from bot.core.draft import Draft
 from bot.core.facts import booked, is_flat, is_turned, seen
 from bot.core.messages import AskAdvisor, Level
-from bot.core.refusals import NEEDS_POSITION, WOULD_TRIGGER
-from bot.core.trade import Order, OrderState, Phase, Role
+from bot.core.refusals import ALREADY_THERE, NEEDS_POSITION, WOULD_TRIGGER
+from bot.core.trade import Order, OrderState, Phase, Role, Trade
 from data.model import ExitReason, OrderKind
 from data.money import ZERO
 
@@ -70,13 +70,16 @@ def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
 
     None while the exchange says that there is no position to protect: that is asked first.
     """
-    order = draft.trade.latest(role)
+    order = draft.trade.standing(role)
     if order is not None and not order.is_over:
         return order
     if order is not None:
         hopeless = order.refusal_code in WOULD_TRIGGER
         if hopeless or len(draft.trade.of_role(role)) >= attempts_max:
             return order
+        if order.refusal_code in ALREADY_THERE and (hidden := _hidden(draft.trade, role)):
+            ask_at_ms = draft.now_ms + draft.timing.ask_after_ms
+            return draft.set_order(hidden, state=OrderState.UNKNOWN, ask_at_ms=ask_at_ms)
         shown = seen(draft.trade)
         if order.refusal_code in NEEDS_POSITION and (
             not shown or draft.trade.position_seen_ms <= order.sent_ms
@@ -98,6 +101,12 @@ def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
     )
 
 
+def _hidden(trade: Trade, role: Role) -> Order | None:
+    # The exchange keeps one closing stop of a kind: one that we gave up as absent must be it.
+    absent = [o for o in trade.of_role(role) if o.state is OrderState.ABSENT]
+    return absent[-1] if absent else None
+
+
 def attend_active(draft: Draft) -> None:
     """Keep stop and target; leave when one fired, time is up or somebody asked."""
     if _leaves(draft):
@@ -107,7 +116,7 @@ def attend_active(draft: Draft) -> None:
     if trade.close_by_ms is not None and draft.now_ms >= trade.close_by_ms:
         close(draft, ExitReason.TIMEOUT, "held for as long as allowed")
         return
-    stop = trade.latest(Role.STOP)
+    stop = trade.standing(Role.STOP)
     if stop is None or stop.is_over:
         _lose_stop(draft)
         return
@@ -145,7 +154,7 @@ def _lose_stop(draft: Draft) -> None:
 def _leaves(draft: Draft) -> bool:
     """Go to CLOSING when something already ended, or should end, the position."""
     trade = draft.trade
-    stop, target = trade.latest(Role.STOP), trade.latest(Role.TARGET)
+    stop, target = trade.standing(Role.STOP), trade.standing(Role.TARGET)
     done = (OrderState.TRIGGERED, OrderState.FILLED)
     if trade.exit_reason is not None:
         close(draft, trade.exit_reason, trade.note)

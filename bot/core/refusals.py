@@ -7,6 +7,7 @@ from typing import Final
 
 WOULD_TRIGGER: Final = frozenset({-2021, -4142})  # the price is beyond the level already
 NEEDS_POSITION: Final = frozenset({-4509, -4129})  # it sees no position to close
+ALREADY_THERE: Final = frozenset({-4130})  # a closing stop of this kind rests already
 # Surely not executed, for a reason that passes: the same order may be sent anew.
 # 0: the request never left this machine; the positive ones are HTTP statuses without a code.
 TRY_AGAIN: Final = frozenset({-1021, -5028, -1008, -1015, -1003, -1016, 0, 403, 418, 429, 503})

@@ -25,6 +25,7 @@ class Funds:
     free_usdt: Decimal  # margin not bound by open trades
     risk_pct_max: Decimal | None = None  # memory's limit
     share: Decimal = ONE  # of the planned size (half: 0.5)
+    quantity_max: Decimal | None = None  # what a person agreed to, in base units
 
 
 def plan_of(
@@ -47,6 +48,7 @@ def plan_of(
         percent_of(wallet_usdt, config.notional_pct_max) / entry,
         free_usdt * MARGIN_RESERVE_RATIO * leverage / entry,
         quantity_max,
+        quantity_max if funds.quantity_max is None else funds.quantity_max,
     )
     quantity = floor_to(max(wanted, ZERO), step)
     notional = quantity * entry
@@ -93,7 +95,7 @@ def _leverage(config: BotConfig, instrument: Instrument, notional_usdt: Decimal)
     allowed = config.leverage
     for bracket in instrument.brackets:
         if bracket.notional_floor <= notional_usdt:
-            allowed = min(config.leverage, bracket.leverage_max)
+            allowed = min(allowed, bracket.leverage_max)
     return max(1, allowed)
 
 

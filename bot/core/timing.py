@@ -17,6 +17,7 @@ class Timing:
     ask_after_ms: int = 1_500  # an order unheard of for this long is asked about
     ask_backoff_max_ms: int = 8_000  # asks grow 1, 2, 4, 8 ... up to this
     cancel_again_ms: int = 2_000
+    close_again_ms: int = 500  # between a close that failed and the next; doubles
     decide_within_ms: int = 30_000  # the adviser's deadline
     unprotected_alarm_ms: int = 3_000  # a bare position older than this is told to the owner
     unprotected_max_ms: int = 12_000  # and older than this it is closed at market

@@ -253,6 +253,16 @@ class Trade:
                 return order
         return None
 
+    def standing(self, role: Role) -> Order | None:
+        """The order of one role that counts: the newest that is open or was filled, else the last.
+
+        They differ when an order thought absent turns up again after the next one was refused.
+        """
+        for order in reversed(self.orders):
+            if order.role is role and (not order.is_over or order.state is OrderState.FILLED):
+                return order
+        return self.latest(role)
+
 
 def trade_id_of(account_id: str, bot_id: str, signal_id: str) -> str:
     """Ten characters that name the trade: a function of what caused it."""

@@ -92,7 +92,7 @@ def _check_bare(world: World) -> None:
             del world.bare_since_ms[symbol]
     for trade in world.desk.trades.values():
         if trade.phase is Phase.POSITION_ACTIVE:
-            stop = trade.latest(Role.STOP)
+            stop = trade.standing(Role.STOP)
             live = stop is not None and stop.state is OrderState.LIVE
             assert live, f"2: {trade.trade_id} is active without a stop"
         elif booked(trade) > ZERO:

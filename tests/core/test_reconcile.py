@@ -195,7 +195,6 @@ def test_any_events_lost_then_a_reading_and_answers_converge(data: Any) -> None:
     """Any part of the stream is lost or reordered; a reading and answers end the same way (3)."""
     case = Case().to_pending()
     entry = case.latest(Role.ENTRY)
-    quantity = entry.quantity
     case.wait(20).report(entry)
     names = ("entry filled", "entry done", "seen", "stop live", "stop triggered", "stop filled")
     for name in data.draw(st.lists(st.sampled_from(names), max_size=8), label="told"):
