@@ -49,7 +49,8 @@ AGREE_S: Final = 5.0
 TTL_S: Final = 60.0  # for a person to read a card
 SCRIPTED_TTL_S: Final = 3.0
 PROGRESS_S: Final = 10.0
-TIMEFRAME: Final = "5m"
+TIMEFRAME: Final = "3m"  # a bar every six seconds at speed 30: a signal or two a minute
+SCRIPTED_TIMEFRAME: Final = "5m"
 RESYNC_S: Final = 2.0  # a sandbox that stalls lets our clock run ahead
 
 log = structlog.get_logger(__name__)
@@ -204,7 +205,7 @@ def _service(options: DemoOptions, world: Any, tally: Tally) -> Service:
                 rest_url=world["rest"],
                 ws_url=world["ws"],
                 symbols=tuple(world["symbols"]),
-                timeframes=(TIMEFRAME,),
+                timeframes=(_timeframe(headless=options.headless),),
                 sandbox_allowed=True,
                 seed=options.seed,
                 resync_every_s=RESYNC_S,
@@ -257,8 +258,8 @@ def demo_bot(speed: float, *, headless: bool) -> BotConfig:
         bot_id="demo",
         user_id=OWNER,
         account_id="main",
-        timeframe=TIMEFRAME,
-        strategy_params=(("stop_atr", 3.0), ("score_min", 50.0)),
+        timeframe=_timeframe(headless=headless),
+        strategy_params=(("stop_atr", 3.0 if headless else 4.0), ("score_min", 50.0)),
         approval_ttl_ms=max(1_000, min(round(ttl_s * 1000 * speed), 24 * 60 * MINUTE_MS)),
         position_timeout_ms=180 * MINUTE_MS,
         leverage=5,
@@ -266,7 +267,7 @@ def demo_bot(speed: float, *, headless: bool) -> BotConfig:
         reward_risk_min=Decimal("0.3"),
         drift_bps_max=Decimal(1000 if headless else 300),
         confirm_bps=Decimal(1000 if headless else 100),
-        score_threshold=70.0,
+        score_threshold=70.0 if headless else 60.0,
         signals_per_day_max=0,
         trades_per_day_max=0,
         open_trades_max=5,
@@ -276,6 +277,10 @@ def demo_bot(speed: float, *, headless: bool) -> BotConfig:
     )
     assert not faults_of(config), faults_of(config)
     return config
+
+
+def _timeframe(*, headless: bool) -> str:
+    return SCRIPTED_TIMEFRAME if headless else TIMEFRAME
 
 
 @asynccontextmanager
