@@ -138,7 +138,7 @@ TABLE: Final[dict[Phase, dict[type, Row]]] = {
         Woke: _row("send, ask or cancel again", _CLOSE, _IDLE, _HALT),
         CloseRequested: _row("it is closing already", _CLOSE, _IDLE, _HALT),
     },
-    _IDLE: _venue_rows(_IDLE, _BARE, _CLOSE)
+    _IDLE: _venue_rows(_IDLE, _BARE, _CLOSE, _HALT)
     | {Woke: _row("nothing waits", _IDLE), CloseRequested: _row("it is over already", _IDLE)},
     _HALT: _venue_rows(_HALT)
     | {

@@ -1,0 +1,75 @@
+"""The simulation itself: deterministic, honest about what broke, and never woken in vain."""
+
+import json
+
+import pytest
+
+from bot.core import desk as desk_room
+from bot.core.messages import Woke
+from bot.replay import sim, sim_invariants
+from bot.replay.sim_world import World
+
+
+def never_woken_in_vain(world: World) -> None:
+    """After the wake that is due, the next one is later: no deadline spins."""
+    due_ms = desk_room.wake_ms(world.desk)
+    if due_ms is None or due_ms > world.now_ms:
+        return
+    woken = desk_room.step(world.desk, Woke(), world.now_ms).desk
+    again_ms = desk_room.wake_ms(woken)
+    assert again_ms is None or again_ms > world.now_ms, f"woken in vain at {world.now_ms}"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_deadline_spins_in_any_weather(seed: int) -> None:
+    """Woke always moves the next deadline on, at every step of a run."""
+    World(seed, never_woken_in_vain).run()
+
+
+def test_one_seed_is_one_run() -> None:
+    """The same seed gives the same journal hash; another seed another (8)."""
+    one, again, other = (World(seed, sim_invariants.check).run() for seed in (7, 7, 8))
+    assert one == again
+    assert one != other
+
+
+def test_a_breach_names_its_seed_and_what_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed and sentence are the whole bug report."""
+
+    def breaks(world: World) -> None:
+        raise AssertionError(f"2: {world.seed} was bare")
+
+    monkeypatch.setattr(sim_invariants, "check_end", breaks)
+    breach = sim.run_seed(3)
+    assert breach is not None
+    assert (breach.seed, breach.what) == (3, "2: 3 was bare")
+    assert [b.seed for b in sim.run_seeds([4, 5])] == [4, 5]
+
+
+def test_the_command_fails_when_a_seed_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 with a broken seed, 0 without; with --json, stdout is one record."""
+    assert sim.main(0, 3, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["broken"] == []
+
+    def broken(seed: int) -> sim.Breach:
+        return sim.Breach(seed=seed, what="3: it spins")
+
+    monkeypatch.setattr(sim, "run_seed", broken)
+    assert sim.main(0, 2, as_json=True) == 1
+    found = json.loads(capsys.readouterr().out)["broken"]
+    assert {b["what"] for b in found} == {"3: it spins"}
+
+
+def test_the_seeds_reach_every_weather_and_most_ends() -> None:
+    """The first seeds together open, protect, close and lose trades: the world is not idle."""
+    reasons: set[str] = set()
+    outcomes: set[str] = set()
+    for seed in range(60):
+        world = World(seed, lambda world: None)
+        world.run()
+        reasons |= {closed.exit_reason.value for closed in world.desk.closed}
+        outcomes |= {t.outcome.value for t in world.desk.trades.values() if t.outcome}
+    assert {"stop_loss", "take_profit", "manual", "timeout", "external"} <= reasons
+    assert {"closed", "rejected", "declined", "blocked"} <= outcomes
