@@ -99,6 +99,15 @@ def test_a_pause_that_is_no_longer_needed_wakes_nobody() -> None:
     assert case.phase is Phase.IDLE
 
 
+def test_a_pause_is_forgotten_when_another_exit_works() -> None:
+    """Our close was refused because the stop has triggered: its fill is awaited, nothing spins."""
+    case = Case().to_active().ask_close()
+    case.wait(10).refuse(case.latest(Role.CLOSE), -2022)
+    case.report(case.latest(Role.STOP), OrderStatus.TRIGGERED)
+    case.wait(10_000)
+    assert len(case.ever_placed(Role.CLOSE)) == 1
+
+
 def test_fills_that_stay_away_are_not_asked_for_at_the_speed_of_the_wire() -> None:
     """Listings that do not show the last fill yet are asked for at a pace, not at each answer."""
     case = Case().to_active().ask_close()

@@ -65,6 +65,16 @@ def test_a_market_entry_is_sent_again_only_by_the_three_part_rule() -> None:
     assert (second.attempt, second.quantity) == (1, first.quantity)
 
 
+def test_one_word_that_it_does_not_exist_is_not_enough() -> None:
+    """Queries lag: with everything else in place a single "not found" gives nothing up."""
+    case = Case().to_pending()
+    entry = case.latest(Role.ENTRY)
+    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).see(0).missing(entry)
+    assert order_state(case, entry) is OrderState.UNKNOWN
+    case.missing(entry)
+    assert case.latest(Role.ENTRY).attempt == 1
+
+
 def test_a_moved_position_forbids_a_second_entry() -> None:
     """The query does not find the order but the position moved: it is held and protected."""
     case = Case().to_pending()
