@@ -95,10 +95,6 @@ class Settings(BaseSettings):
 
     gemini_api_key: SecretStr | None = Field(None, description="without it: the rules adviser")
     gemini_model: str = Field("gemini-3.8-flash", min_length=1, description="the model asked")
-    gemini_budget_usd: Decimal = Field(
-        Decimal(1), ge=0, le=1000, description="most spent on the model in a UTC day"
-    )
-
     approval_mode: str = Field(
         "approve",
         pattern="^(signal-only|approve|auto)$",

@@ -197,9 +197,14 @@ def _database_url(folder: Path) -> str:
 
 def _service(options: DemoOptions, world: Any, tally: Tally) -> Service:
     def make_world(
-        *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+        *,
+        clock: SystemClock,
+        store: Store,
+        sink: EventSink,
+        bar_sink: BarSink,
+        exposed: tuple[str, ...],
     ) -> World:
-        del store
+        del store, exposed  # a demo starts afresh
         return ExchangeWorld(
             WorldOptions(
                 rest_url=world["rest"],

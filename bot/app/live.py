@@ -29,6 +29,7 @@ from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.presets import ApprovalMode, BotConfig, faults_of, from_preset
+from bot.core.universe import watched
 from bot.sandbox.telegram_server import make_token, serve_telegram
 from bot.settings import Mode, Settings
 from bot.shell import log as logs
@@ -159,9 +160,14 @@ def _options(settings: Settings, record: Path | None) -> ServiceOptions:
 
 def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers:
     def make_world(
-        *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+        *,
+        clock: SystemClock,
+        store: Store,
+        sink: EventSink,
+        bar_sink: BarSink,
+        exposed: tuple[str, ...],
     ) -> World:
-        options = _world_options(settings)
+        options = _world_options(settings, exposed)
         if keys is not None:
             return ExchangeWorld(
                 options,
@@ -205,13 +211,17 @@ def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers
     return Makers(world=make_world, advisor=hire, control=control)
 
 
-def _world_options(settings: Settings) -> WorldOptions:
+def _world_options(settings: Settings, exposed: tuple[str, ...]) -> WorldOptions:
     bots: Sequence[BotConfig] = (default_bot(settings),)
     here = is_here(settings.rest_url) and is_here(settings.ws_url)
     return WorldOptions(
         rest_url=settings.rest_url,
         ws_url=settings.ws_url,
-        symbols=settings.fixed_symbols,
+        symbols=watched(
+            fixed=settings.fixed_symbols,
+            exposed=exposed,
+            symbols_max=settings.max_symbols_subscribed,
+        ),
         timeframes=tuple(sorted({bot.timeframe for bot in bots})),
         sandbox_allowed=here and settings.world is not Mode.LIVE,
         streams_per_connection=settings.ws_max_streams_per_conn,

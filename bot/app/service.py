@@ -19,6 +19,7 @@ import structlog
 
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
+from bot.control.views.status import Light
 from bot.core.desk import Desk
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
@@ -50,9 +51,15 @@ class WorldMaker(Protocol):
     """Builds a world around the engine's and the analyst's ears."""
 
     def __call__(
-        self, *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+        self,
+        *,
+        clock: SystemClock,
+        store: Store,
+        sink: EventSink,
+        bar_sink: BarSink,
+        exposed: tuple[str, ...],
     ) -> World:
-        """The world, not yet prepared."""
+        """The world, not yet prepared; `exposed`: symbols with a trade at work."""
 
 
 async def _nothing() -> None:
@@ -141,18 +148,20 @@ class Service:
             self._clock.now_ms(),
             options.owner_chat,
         )
+        desk, seq = await load_desk(store, options.account_id, OWNER)
         analyst_ears: list[BarSink] = []
         world = self._makers.world(
             clock=self._clock,
             store=store,
             sink=self._post,
             bar_sink=lambda candle: _hand_on(analyst_ears, candle),
+            exposed=tuple(trade.symbol for trade in desk.working()),
         )
         self.world = world
         hired = self._makers.advisor(self._clock, store)
         try:
             await world.prepare()
-            engine = await self._make_engine(store, world, hired)
+            engine = self._make_engine(store, world, hired, desk, seq)
             analyst = Analyst(
                 market=world.market, clock=self._clock, desk_of=self._desk, sink=self._post
             )
@@ -164,7 +173,9 @@ class Service:
             await hired.close()
             await world.close()
 
-    async def _make_engine(self, store: Store, world: World, hired: Hired) -> Engine:
+    def _make_engine(
+        self, store: Store, world: World, hired: Hired, desk: Desk, seq: int
+    ) -> Engine:
         options = self._options
         self.control = TelegramControl(
             self._makers.control,
@@ -176,9 +187,9 @@ class Service:
                 clock=self._clock,
                 random_bytes=secrets.token_bytes,
                 read_trade=Recorder.read_trade,
+                lights=lambda: _lights(world, self._desk(), self._clock, hired),
             ),
         )
-        desk, seq = await load_desk(store, options.account_id, OWNER)
         desk = replace(
             desk,
             timing=Timing().at_speed(self._clock.speed),
@@ -347,3 +358,20 @@ async def _first(stop: asyncio.Event, loop: asyncio.Task[None]) -> None:
     waiting = asyncio.ensure_future(stop.wait())
     await asyncio.wait({waiting, loop}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+
+
+def _lights(world: World, desk: Desk, clock: Clock, hired: Hired) -> list[Light]:
+    """What /status shows of the connections; ages in wall seconds."""
+    moments = [mark[1] for s in world.symbols if (mark := world.market.mark_price(s)) is not None]
+    age_s = (clock.now_ms() - min(moments)) / 1000 / clock.speed if moments else 0.0
+    heard = f"{len(moments)} of {len(world.symbols)}"
+    return [
+        Light(
+            name="Prices",
+            ok=len(moments) == len(world.symbols),
+            detail=f"{heard}, oldest {max(age_s, 0):.1f} s",
+        ),
+        Light(name="Account", ok=desk.stream_ok and desk.ready, detail=""),
+        Light(name="REST", ok=True, detail=f"weight {world.weight_used} this minute"),
+        Light(name="Adviser", ok=True, detail=hired.advisor.name),
+    ]

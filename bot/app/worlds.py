@@ -64,6 +64,14 @@ class World(Protocol):
     market: LiveMarket
 
     @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is watched."""
+
+    @property
+    def weight_used(self) -> int:
+        """Request weight spent in this clock minute."""
+
+    @property
     def venue(self) -> Venue:
         """Where orders go; after `prepare`."""
 
@@ -89,6 +97,16 @@ class _Base:
         self._budget = WeightBudget()
         self._rest = self._client(None)
         self._bar_sink = bar_sink
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is watched."""
+        return self._options.symbols
+
+    @property
+    def weight_used(self) -> int:
+        """Request weight spent in this clock minute."""
+        return self._budget.used
 
     def _client(self, credentials: Credentials | None) -> RestClient:
         address = RestAddress(

@@ -51,9 +51,14 @@ def service_of(part: Part) -> Service:
     """The real service with real adapters on the stage's addresses."""
 
     def make_world(
-        *, clock: SystemClock, store: Store, sink: EventSink, bar_sink: BarSink
+        *,
+        clock: SystemClock,
+        store: Store,
+        sink: EventSink,
+        bar_sink: BarSink,
+        exposed: tuple[str, ...],
     ) -> World:
-        del store
+        del store, exposed
         return ExchangeWorld(
             WorldOptions(
                 rest_url=part.rest,
