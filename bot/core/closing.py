@@ -123,6 +123,10 @@ def _settle(draft: Draft) -> None:
     if fills_missing(trade):
         ask_fills(draft)
         return
+    if not trade.fills and trade.was_held and not trade.adopted:
+        # It was seen to hold something: how that came and went is in the fills, however late.
+        ask_fills(draft)
+        return
     if not trade.fills:
         end(draft, Outcome.UNFILLED, trade.note or "nothing was ever held")
         draft.tell("trade_unfilled")

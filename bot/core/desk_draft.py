@@ -116,7 +116,9 @@ class DeskDraft:
         self.set(day=replace(day, entries=entries))
 
     def _book(self, trade: Trade) -> None:
-        closed = closed_trade_of(trade, self.desk.wallet_usdt)
+        trade = replace(trade, wallet_after_usdt=self.desk.wallet_usdt)
+        self.put(trade)
+        closed = closed_trade_of(trade)
         kept = tuple(c for c in self.desk.closed if c.trade_id != closed.trade_id)
         # A trade that a late fill opened again is booked anew: the day gains the difference.
         again = (c.pnl_usdt for c in self.desk.closed if c.trade_id == closed.trade_id)
@@ -140,8 +142,11 @@ class DeskDraft:
                 )
 
 
-def closed_trade_of(trade: Trade, equity_usdt: Decimal) -> ClosedTrade:
-    """The result of a trade whose every fill, fee and funding payment is booked."""
+def closed_trade_of(trade: Trade) -> ClosedTrade:
+    """The result of a trade whose every fill, fee and funding payment is booked.
+
+    A function of the trade's record alone: kept trades are the only truth about results.
+    """
     realized, fees = facts.realized_usdt(trade), facts.fees_usdt(trade)
     funding = facts.funding_usdt(trade)
     direction = trade.direction or Direction.LONG
@@ -164,5 +169,5 @@ def closed_trade_of(trade: Trade, equity_usdt: Decimal) -> ClosedTrade:
         fees_usdt=fees,
         funding_usdt=funding,
         pnl_usdt=realized - fees + funding,
-        equity_usdt=equity_usdt,
+        equity_usdt=trade.wallet_after_usdt or ZERO,
     )

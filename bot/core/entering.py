@@ -119,6 +119,7 @@ def take_position(draft: Draft) -> None:
     hold_ms = plan.hold_ms_max if plan else 0
     draft.set(
         phase=Phase.POSITION_UNPROTECTED,
+        was_held=True,
         outcome=None,
         closed_ms=None,
         unprotected_since_ms=now_ms,

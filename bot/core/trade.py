@@ -204,6 +204,7 @@ class Trade:
     funding: tuple[Funding, ...] = ()
     position_seen: Decimal | None = None  # signed, the exchange's last word on this symbol
     position_seen_ms: int = 0
+    was_held: bool = False  # the exchange showed, or filled, something
     moved_ms: int = 0  # the latest moment at which the exchange says something was filled
     decide_by_ms: int | None = None
     card_expires_ms: int | None = None
@@ -221,6 +222,7 @@ class Trade:
     funding_checked: bool = False
     exit_reason: ExitReason | None = None
     closed_ms: int | None = None
+    wallet_after_usdt: Decimal | None = None  # as last seen when its result was booked
     note: str = ""  # the last thing a person should know about it
 
     @property

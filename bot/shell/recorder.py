@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from data.journal import Codec
-
 from bot.core import messages
+from bot.core.desk_draft import CLOSED_KEPT_MAX, closed_trade_of
 from bot.core.desk_state import Desk
 from bot.core.messages import Command, Event
 from bot.core.trade import Phase, Trade
 from bot.shell.steps import StepRecord
+from data.journal import Codec
 from data.money import plain
 from data.store.rows import JournalRow, StepRow, TradeRow
 from data.store.store import Store
@@ -101,11 +101,17 @@ async def load_desk(store: Store, account_id: str, user_id: str) -> tuple[Desk, 
         kept = await store.trade(trade_id)
         assert kept is not None, f"trade {trade_id} of the desk has no row"
         trades[trade_id] = Recorder.read_trade(kept.body)
-    return replace(desk, trades=trades), row.seq
+    closed = [
+        closed_trade_of(Recorder.read_trade(kept.body))
+        for kept in await store.recent_trades(user_id, CLOSED_KEPT_MAX, closed_only=True)
+        if kept.account_id == account_id
+    ]
+    closed.sort(key=lambda result: (result.closed_ms, result.trade_id))
+    return replace(desk, trades=trades, closed=tuple(closed)), row.seq
 
 
 def _desk_text(desk: Desk) -> str:
-    bare = CODEC.encode(replace(desk, trades={}))
+    bare = CODEC.encode(replace(desk, trades={}, closed=()))
     return f'{{"desk":{bare},"trades":{json.dumps(list(desk.trades))}}}'
 
 

@@ -345,7 +345,7 @@ def _bare(look: Look, trade: Trade) -> Html:
 
 def _protected(look: Look, trade: Trade) -> Html:
     tick = trade.instrument.tick_size
-    stop, target = trade.latest(Role.STOP), trade.latest(Role.TARGET)
+    stop, target = trade.standing(Role.STOP), trade.standing(Role.TARGET)
     return look.words.say(
         "Protected: stop {stop} · target {target}", stop=_at(stop, tick), target=_at(target, tick)
     )

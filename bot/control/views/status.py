@@ -163,7 +163,7 @@ def _position(look: Look, trade: Trade, mark_price: Decimal | None) -> Html:
         gain = (mark_price - got.average_price) * got.quantity * trade.direction.sign
         moved = (mark_price - got.average_price) / got.average_price * trade.direction.sign
         parts.append(f"{percent(moved * HUNDRED)} {signed_money(gain)} USDT")
-    stop = trade.latest(Role.STOP)
+    stop = trade.standing(Role.STOP)
     if stop is not None and not stop.is_over and stop.trigger_price and mark_price:
         label = look.words.label("stop")
         parts.append(f"{label} {change(mark_price, stop.trigger_price)}")
