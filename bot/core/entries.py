@@ -203,10 +203,11 @@ def _approve(
     approval = replace(approval, checks=checks)
     if fresh is None:
         note = gates.in_words(checks)
-        _drop(draft, trade.trade_id, Outcome.BLOCKED, note, checks, approval=approval)
+        _drop(draft, trade.trade_id, Outcome.BLOCKED, note, approval=approval)
         draft.tell("card_refused", Level.WARNING, trade.trade_id, reason=note)
         return
-    _proceed(draft, config, trade.trade_id, fresh, checks, approval=approval)
+    # The record keeps both: what was asked when the card was made, and what at the tap.
+    _proceed(draft, config, trade.trade_id, fresh, trade.checks, approval=approval)
 
 
 def _is_fresh(draft: DeskDraft, mark_ms: int) -> bool:

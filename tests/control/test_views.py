@@ -278,7 +278,7 @@ def test_why_tells_the_story_in_order() -> None:
             "the snapshot",
             "confidence 78",
             "the <raw> answer",
-            "✓ risk: 0.98, limit 1",
+            "✓ risk: 0.98 (1)",
             "Approved by",
             "8.0s after the card was shown",
             "tbabcd-signals-abcdefghij-e0",

@@ -23,7 +23,7 @@ from bot.control.views.look import (
     signed_money,
 )
 from bot.control.views.terms import EXITS, KINDS, OUTCOMES, PHASES, ROLES, result
-from bot.core.trade import Order, Outcome, Trade
+from bot.core.trade import Check, Order, Outcome, Trade
 from data.model import ClosedTrade, Fill
 
 DOCUMENT_LENGTH_MAX: Final = 700
@@ -114,20 +114,21 @@ def _decision(look: Look, story: Story) -> Html:
 
 
 def _checks(look: Look, trade: Trade) -> Html:
-    checks = trade.checks + (trade.approval.checks if trade.approval is not None else ())
-    if not checks:
-        return NOTHING
-    lines = [
-        look.words.say(
-            "{sign} {rule}: {value}, limit {limit}",
-            sign="✓" if check.passed else "✗",
-            rule=check.rule,
-            value=untrusted(check.value, 60),
-            limit=untrusted(check.limit, 60),
-        )
-        for check in checks
+    at_tap = trade.approval.checks if trade.approval is not None else ()
+    found = [
+        _titled(look, title, *(_check(check) for check in checks))
+        for title, checks in ((mark("Checks"), trade.checks), (mark("Checks at the tap"), at_tap))
+        if checks
     ]
-    return _titled(look, mark("Checks"), *lines)
+    return join(found, "\n") if found else NOTHING
+
+
+def _check(check: Check) -> Html:
+    """One line: the rule, then its input and its limit where it has any."""
+    sign = "✓" if check.passed else "✗"
+    measured = f"{check.value} ({check.limit})" if check.limit else check.value
+    words = untrusted(check.text or measured, 120)
+    return join([f"{sign} {check.rule}", words], ": ") if words else join([f"{sign} {check.rule}"])
 
 
 def _plan(look: Look, trade: Trade) -> Html:
