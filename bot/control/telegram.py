@@ -44,6 +44,7 @@ from data.store.rows import UserRow
 
 WISHES_MAX: Final = 2_000
 POLL_S: Final = 25
+UNSAID: Final = frozenset({"trade_blocked"})  # at forty symbols it would drown the rest
 START_S_MAX: Final = (
     2.0  # stops wait for nobody: what is not reached by then is tried again in `run`
 )
@@ -144,7 +145,10 @@ class TelegramControl:
         self._wish(lambda: self.cards.show(trade, command.expires_ms))
 
     def tell(self, command: Tell, trade: Trade | None, desk: Desk) -> None:
-        """Say something."""
+        """Say something. What limits kept out is in the log and in /why, not in the chat."""
+        if command.kind in UNSAID:
+            log.info(command.kind, trade_id=command.trade_id, **dict(command.fields))
+            return
         self._wish(lambda: self._tell(command, trade, desk))
 
     def trade_changed(self, trade: Trade, desk: Desk) -> None:

@@ -367,7 +367,8 @@ def _end(look: Look, trade: Trade, closed: ClosedTrade | None) -> Html:
     if trade.outcome is Outcome.CLOSED:
         return closing(look, trade, closed)
     say = look.words.say
-    note = untrusted(trade.note, 200)
+    said = trade.outcome in (Outcome.REJECTED, Outcome.EXPIRED)  # the sentence says it all
+    note = "" if said else untrusted(trade.note, 200)
     sentences = {
         Outcome.DECLINED: mark("<b>Not traded</b>: the adviser declined."),
         Outcome.ABSTAINED: mark("<b>Not traded</b>: the adviser abstained."),
