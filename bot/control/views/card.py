@@ -326,15 +326,15 @@ def _entry(look: Look, trade: Trade) -> Html:
     at = {"quantity": quantity(got.quantity), "price": price(got.average_price, tick)}
     if plan is None or trade.direction is None:
         return say("→ filled {quantity} @ {price}", **at)
-    slip = bps_between(plan.entry_price, got.average_price) * trade.direction.sign
+    slip = round(bps_between(plan.entry_price, got.average_price)) * trade.direction.sign
     if got.quantity < plan.quantity:
         return say(
             "→ filled {quantity} of {wanted} @ {price} (slip {slip} bps)",
             **at,
             wanted=quantity(plan.quantity),
-            slip=f"{slip:+.0f}",
+            slip=f"{slip:+d}",
         )
-    return say("→ filled {quantity} @ {price} (slip {slip} bps)", **at, slip=f"{slip:+.0f}")
+    return say("→ filled {quantity} @ {price} (slip {slip} bps)", **at, slip=f"{slip:+d}")
 
 
 def _bare(look: Look, trade: Trade) -> Html:
