@@ -29,9 +29,11 @@ from bot.venue.wire_answers import (
     PositionRow,
     TradeRow,
     algo_report,
+    check_moment,
     decode,
     fill_of,
     funding_of,
+    held_rows,
     order_report,
     position_of,
 )
@@ -76,20 +78,18 @@ class AccountReader:
         seen_ms = self._rest.clock.now_ms()
         try:
             rows = await self._fetch(positions_request(symbol), list[PositionRow])
-            _refuse_hedged(rows)
-        except NoAnswer as fault:
+            row = held_rows(rows).get(symbol)
+            held = position_of(row) if row is not None else None
+        except (NoAnswer, Malformed) as fault:
             return [AskFailed(what="position", symbol=symbol, reason=str(fault))]
-        for row in rows:
-            if row.symbol == symbol and row.position_side == "BOTH":
-                return [
-                    PositionSeen(
-                        symbol=symbol,
-                        quantity=row.position_amt,
-                        entry_price=row.entry_price,
-                        seen_ms=seen_ms,
-                    )
-                ]
-        return [PositionSeen(symbol=symbol, quantity=ZERO, entry_price=ZERO, seen_ms=seen_ms)]
+        return [
+            PositionSeen(
+                symbol=symbol,
+                quantity=held.quantity if held is not None else ZERO,
+                entry_price=held.entry_price if held is not None else ZERO,
+                seen_ms=seen_ms,
+            )
+        ]
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Event]:
         """FillsListed, oldest first. The exchange keeps three months; earlier ones are gone."""
@@ -141,17 +141,16 @@ class AccountReader:
             orders = await self._fetch(open_orders_request(), list[OrderRow])
             positions = await self._fetch(positions_request(), list[PositionRow])
             balances = await self._fetch(balance_request(), list[BalanceRow])
-            _refuse_hedged(positions)
+            held = tuple(position_of(row) for row in held_rows(positions).values())
             reports = _reports(orders, algos, asked_ms)
         except (NoAnswer, Malformed) as fault:
             return [AskFailed(what="snapshot", symbol="", reason=str(fault))]
         wallet = [row.balance for row in balances if row.asset == WALLET_ASSET]
-        held = [row for row in positions if row.position_amt != 0]
         return [
             SnapshotTaken(
                 asked_ms=asked_ms,
                 wallet_usdt=wallet[0] if wallet else ZERO,
-                positions=tuple(position_of(row) for row in held),
+                positions=held,
                 open_orders=reports,
             )
         ]
@@ -168,6 +167,8 @@ class AccountReader:
                 ),
                 list[TradeRow],
             )
+            for row in rows:
+                check_moment(row.time, now_ms=asked_ms)
             found.update({row.id: fill_of(row) for row in rows if row.symbol == symbol})
             if len(rows) >= TRADES_LIMIT:
                 from_id = max(row.id for row in rows) + 1
@@ -209,12 +210,6 @@ class AccountReader:
         if isinstance(outcome, Refused):
             raise NoAnswer(f"{request.path}: {outcome.code} {outcome.text}")
         raise NoAnswer(f"{request.path}: {outcome.reason}")
-
-
-def _refuse_hedged(rows: Sequence[PositionRow]) -> None:
-    for row in rows:
-        if row.position_side != "BOTH" and row.position_amt != 0:
-            raise NoAnswer(f"{row.symbol} has a hedge-mode position: one-way mode is needed")
 
 
 def _reports(

@@ -6,18 +6,31 @@ Must not know: settings or how the lines are shown. Each check is one line; none
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
+from bot.shell.errors import SettingFault
 from bot.venue.rest import RestClient
 from bot.venue.wire import Method, Request
-from bot.venue.wire_answers import BalanceRow, ListenKeyRow, Malformed, PositionModeRow, decode
+from bot.venue.wire_answers import (
+    AccountConfigRow,
+    ApiRestrictionsRow,
+    BalanceRow,
+    ListenKeyRow,
+    Malformed,
+    decode,
+)
 from bot.venue.wire_errors import Answer, Refused
 from bot.venue.wire_instruments import exchange_info_of
 from bot.venue.wire_requests import (
+    account_config_request,
+    api_restrictions_request,
     balance_request,
     exchange_info_request,
     listen_key_request,
-    position_mode_request,
 )
 from data.money import plain
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +42,13 @@ class StartupCheck:
     text: str
 
 
-async def startup_checks(rest: RestClient) -> tuple[StartupCheck, ...]:
-    """Clock, instruments, key, position mode and user stream, in that order."""
+async def startup_checks(
+    rest: RestClient, *, permissions: RestClient | None = None
+) -> tuple[StartupCheck, ...]:
+    """Clock, instruments, key, its permissions, the account's modes and user stream, in that order.
+
+    `permissions` is a client of the wallet service; without one that check is left out.
+    """
     before_ms = rest.clock.now_ms()
     synced = await rest.sync_clock()
     moved_ms = rest.clock.now_ms() - before_ms
@@ -38,9 +56,40 @@ async def startup_checks(rest: RestClient) -> tuple[StartupCheck, ...]:
         _line("clock", synced, f"moved by {moved_ms} ms" if synced else "not answered"),
         await _check_instruments(rest),
         await _check_key(rest),
-        await _check_mode(rest),
+        *([await check_permissions(permissions)] if permissions is not None else []),
+        *await _check_modes(rest),
         await _check_stream(rest),
     )
+
+
+async def check_permissions(permissions: RestClient) -> StartupCheck:
+    """Whether the key may only trade: one that may also move money out is wrong."""
+    outcome = await permissions.read(api_restrictions_request(), tries=2)
+    if not isinstance(outcome, Answer):
+        return _line("permissions", False, f"not told: {_why(outcome)}")
+    try:
+        row = decode(outcome.body, ApiRestrictionsRow)
+    except Malformed as fault:
+        return _line("permissions", False, f"unreadable: {fault}")
+    given = [name for name, is_given in _dangers(row) if is_given]
+    if given:
+        return _line("permissions", False, f"the key allows {', '.join(given)}: switch it off")
+    if not row.enable_futures:
+        return _line("permissions", False, "the key does not allow futures: switch it on")
+    if not row.ip_restrict:
+        return _line("permissions", True, "trading only; warning: any address may use the key")
+    return _line("permissions", True, "trading only, from listed addresses")
+
+
+async def refuse_dangerous_key(permissions: RestClient | None) -> None:
+    """Live needs a key whose permissions are told and harmless; raises SettingFault otherwise."""
+    if permissions is None:
+        raise SettingFault("BINANCE_SAPI_URL is not set; MODE=live needs it to check the key")
+    found = await check_permissions(permissions)
+    if not found.ok:
+        raise SettingFault(f"the exchange key is refused: {found.text}")
+    if "warning" in found.text:
+        log.warning("key_from_any_address", text=found.text)
 
 
 async def _check_instruments(rest: RestClient) -> StartupCheck:
@@ -67,15 +116,28 @@ async def _check_key(rest: RestClient) -> StartupCheck:
     return _line("key", True, f"wallet {plain(wallet[0]) if wallet else '0'} USDT")
 
 
-async def _check_mode(rest: RestClient) -> StartupCheck:
-    body = await _body(rest, position_mode_request())
+async def _check_modes(rest: RestClient) -> tuple[StartupCheck, ...]:
+    body = await _body(rest, account_config_request())
     if isinstance(body, StartupCheck):
-        return body
+        return (body,)
     try:
-        hedged = decode(body, PositionModeRow).dual_side_position
+        modes = decode(body, AccountConfigRow)
     except Malformed as fault:
-        return _line("position_mode", False, f"unreadable: {fault}")
-    return _line("position_mode", not hedged, "hedge: not supported" if hedged else "one-way")
+        return (_line("position_mode", False, f"unreadable: {fault}"),)
+    multi = "multi-assets: isolated margin is refused" if modes.multi_assets_margin else "single"
+    return (
+        _line("position_mode", True, "hedge" if modes.dual_side_position else "one-way"),
+        _line("margin_mode", True, multi),
+        _line("trading", modes.can_trade, "allowed" if modes.can_trade else "switched off"),
+    )
+
+
+def _dangers(row: ApiRestrictionsRow) -> tuple[tuple[str, bool], ...]:
+    return (
+        ("withdrawals", row.enable_withdrawals),
+        ("internal transfers", row.enable_internal_transfer),
+        ("universal transfers", row.permits_universal_transfer),
+    )
 
 
 async def _check_stream(rest: RestClient) -> StartupCheck:
@@ -92,7 +154,7 @@ async def _check_stream(rest: RestClient) -> StartupCheck:
 _NAMES: Final = {
     exchange_info_request().path: "instruments",
     balance_request().path: "key",
-    position_mode_request().path: "position_mode",
+    account_config_request().path: "position_mode",
 }
 
 

@@ -7,9 +7,10 @@ Source: reference sheet sections 3.2, 4 and 7 (2026-11).
 """
 
 import random
+from asyncio import TaskGroup
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar, assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -19,6 +20,7 @@ from bot.core.messages import (
     AskOrder,
     AskPosition,
     CancelOrder,
+    EntriesHalted,
     Event,
     OrderMissing,
     OrderRefused,
@@ -32,27 +34,29 @@ from bot.core.messages import (
 )
 from bot.core.trade import Order
 from bot.shell.clock import wall_monotonic_s
-from bot.shell.errors import SettingFault, Unknown
+from bot.shell.errors import TheirWord, Unknown
 from bot.shell.ports import EventSink
 from bot.venue.account import AccountReader
-from bot.venue.checks import StartupCheck, startup_checks
-from bot.venue.listing import load_instruments, must_read
+from bot.venue.checks import StartupCheck, refuse_dangerous_key, startup_checks
+from bot.venue.deadman import DeadMan
+from bot.venue.entry_settings import EntrySettings
+from bot.venue.hold import Hold
+from bot.venue.listing import load_instruments
 from bot.venue.lookup import Absent, OrderLookup, Silent, unknown
 from bot.venue.rest import RestClient
-from bot.venue.streams import FrameHook, UserStream
+from bot.venue.standing import AccountStanding
+from bot.venue.user_stream import FrameHook, StreamHooks, UserStream
+from bot.venue.watch import SilenceWatch
 from bot.venue.wire_answers import (
     AlgoCancelRow,
     AlgoRow,
     Malformed,
     OrderRow,
-    PositionModeRow,
-    SymbolConfigRow,
     algo_report,
     decode,
-    margin_type_of,
     order_report,
 )
-from bot.venue.wire_errors import NOT_FOUND_CODES, Answer, ErrorClass, NotSent, Outcome, Refused
+from bot.venue.wire_errors import ALERT_CODES, NOT_FOUND_CODES, Answer, NotSent, Refused
 from bot.venue.wire_frames import UserNews
 from bot.venue.wire_requests import (
     WorkingType,
@@ -61,12 +65,8 @@ from bot.venue.wire_requests import (
     open_algo_request,
     place_algo_request,
     place_request,
-    position_mode_request,
-    set_leverage_request,
-    set_margin_type_request,
-    symbol_config_request,
 )
-from data.model import Instrument, MarginType, OrderReport, OrderStatus
+from data.model import Instrument, OrderReport, OrderStatus
 from data.money import ZERO
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ NOT_SENT_CODE: Final = 0  # the exchange said nothing: the request never left
 DUPLICATE_ID_CODE: Final = -4116
 DUPLICATE_STOP_CODE: Final = -4130
 TRIGGERING_CODE: Final = -4117
-T = TypeVar("T")
+MODE_CODE: Final = -4061
 
 SentHook = Callable[[PlaceOrder, int], None]  # the command, wall monotonic nanoseconds
 
@@ -85,10 +85,14 @@ class GatewayOptions:
     """What an owner or a benchmark may choose.
 
     `on_sent` is called as an order's bytes are handed to the transport, `on_frame` as a frame of
-    the user stream is read; both with wall monotonic nanoseconds.
+    the user stream is read; both with wall monotonic nanoseconds. `permissions` is a client of the
+    wallet service, where a key's permissions are told; None where there is no such service.
     """
 
     working_type: WorkingType = WorkingType.MARK_PRICE
+    live: bool = False  # real money: a key that may move it out is refused
+    permissions: RestClient | None = None
+    dead_man: bool = True  # resting entries are cancelled by the exchange when we fall silent
     on_sent: SentHook | None = None
     on_frame: FrameHook | None = None
 
@@ -112,43 +116,50 @@ class Gateway:
         self._reader = AccountReader(rest)
         self._lookup = OrderLookup(rest)
         self._instruments: dict[str, Instrument] = {}
-        self._leverage: dict[str, int] = {}
-        self._margin: dict[str, MarginType] = {}
+        self._settings = EntrySettings(rest)
+        self._standing = AccountStanding(rest, sink=sink)
+        rest.watch_outcomes(self._standing.note)
+        self._watch = SilenceWatch(rest)
+        self._deadman = DeadMan(rest)
+        self._hold = Hold(sink)
         self.stream = UserStream(
             rest=rest,
             ws_url=ws_url,
             dice=dice,
-            sink=self._pass_on,
-            on_news=self._note_news,
-            on_frame=self._options.on_frame,
+            sink=self._from_stream,
+            hooks=StreamHooks(
+                on_news=self._note_news,
+                on_frame=self._options.on_frame,
+                probe=self._watch.look,
+            ),
         )
 
     async def prepare(self) -> dict[str, Instrument]:
-        """Set the clock, check the position mode, read every symbol's settings and filters.
+        """Set the clock, read the account's modes and every symbol's settings and filters.
 
-        Raises SettingFault in hedge mode, TheirWord or Unknown when a read is not answered.
+        Live, a key that may move money out is refused. Raises SettingFault for that, TheirWord or
+        Unknown when a read is not answered.
         """
         if not await self._rest.sync_clock():
             raise Unknown("the exchange does not tell its time")
-        mode = _must_decode(
-            await must_read(self._rest, position_mode_request()), PositionModeRow, "positionSide"
-        )
-        if mode.dual_side_position:
-            raise SettingFault(
-                "the exchange account is in hedge mode (dualSidePosition=true); "
-                "switch it to one-way mode: nothing else is supported"
-            )
-        await self._read_settings()
+        if self._options.live:
+            await refuse_dangerous_key(self._options.permissions)
+        await self._settings.read_modes()
+        await self._settings.read_all()
         self._instruments = await load_instruments(self._rest)
         return self._instruments
 
     async def startup_checks(self) -> tuple[StartupCheck, ...]:
         """What `python -m bot check` says of this account, worst news included; never raises."""
-        return await startup_checks(self._rest)
+        return await startup_checks(self._rest, permissions=self._options.permissions)
 
     async def run(self) -> None:
-        """Keep the user stream; forever. Ends only by cancellation."""
-        await self.stream.run()
+        """Keep the user stream and what watches over it; forever. Ends only by cancellation."""
+        async with TaskGroup() as group:
+            group.create_task(self.stream.run())
+            group.create_task(self._standing.run())
+            if self._options.dead_man:
+                group.create_task(self._deadman.run())
 
     async def ready(self, timeout_s: float) -> bool:
         """Wait in wall time until the user stream runs; False when it does not by then."""
@@ -156,6 +167,16 @@ class Gateway:
 
     async def perform(self, command: VenueCommand) -> Sequence[Event]:
         """Carry one command out, once, and say what came of it."""
+        epoch = self._hold.epoch
+        events = await self._perform(command)
+        for event in events:
+            self._note(event)
+        if any(isinstance(event, SnapshotTaken) for event in events):
+            # What the stream said meanwhile goes right behind the account's reading.
+            return [*events, *self._hold.release(epoch)]
+        return events
+
+    async def _perform(self, command: VenueCommand) -> Sequence[Event]:
         match command:
             case PlaceOrder():
                 return await self._place(command)
@@ -185,17 +206,21 @@ class Gateway:
     # ------------------------------------------------------------------------------- placing
 
     async def _place(self, command: PlaceOrder) -> Sequence[Event]:
-        refusal = await self._make_settings(command)
-        if refusal is not None:
-            return [refusal]
         order = command.order
+        missing = await self._settings.make(order.symbol, command.leverage, command.margin_type)
+        if missing is not None:
+            return [self._refused(order.order_id, missing.code, missing.text)]
+        hedge = self._settings.hedge
         if order.conditional:
-            request = place_algo_request(order, self._options.working_type)
+            request = place_algo_request(order, self._options.working_type, hedge=hedge)
         else:
-            request = place_request(order)
+            request = place_request(order, hedge=hedge)
+        frames = self._watch.frames
+        self._deadman.note_sent(order)
         outcome = await self._rest.send(request, on_sent=self._sent_hook(command))
         match outcome:
             case Answer():
+                self._watch.accepted(frames)
                 return [self._accepted(order, outcome)]
             case Refused():
                 return await self._sort_refusal(order, outcome)
@@ -218,6 +243,8 @@ class Gateway:
     async def _sort_refusal(self, order: Order, refused: Refused) -> Sequence[Event]:
         # Three refusals do not say that the order is not there.
         looks = refused.code in (DUPLICATE_ID_CODE, DUPLICATE_STOP_CODE) or refused.verify
+        if refused.code == MODE_CODE:
+            await self._mode_changed()
         if not looks:
             return [self._refused(order.order_id, refused.code, refused.text)]
         if refused.code == DUPLICATE_STOP_CODE:
@@ -237,6 +264,14 @@ class Gateway:
             )
         ]
 
+    async def _mode_changed(self) -> None:
+        # Stops must go on in the mode the account is in now; entries wait for a person.
+        self._sink(EntriesHalted(reason="the account's position mode was changed"))
+        try:
+            await self._settings.read_modes()
+        except (TheirWord, Unknown) as fault:
+            log.warning("account_modes_not_read", reason=str(fault))
+
     def _own_stop(
         self, order: Order, rows: list[AlgoRow] | Absent | Silent, refused: Refused
     ) -> Event:
@@ -253,7 +288,8 @@ class Gateway:
         return self._refused(order.order_id, refused.code, refused.text)
 
     def _refused(self, order_id: str, code: int, text: str, action: str = "place") -> OrderRefused:
-        log.warning("order_refused", order_id=order_id, code=code, text=text, action=action)
+        say = log.error if code in ALERT_CODES else log.warning
+        say("order_refused", order_id=order_id, code=code, text=text, action=action)
         return OrderRefused(
             order_id=order_id,
             code=code,
@@ -268,55 +304,21 @@ class Gateway:
             return None
         return lambda: hook(command, round(wall_monotonic_s() * 1e9))
 
-    # ------------------------------------------------------- leverage and margin type, per symbol
-
-    async def _make_settings(self, command: PlaceOrder) -> OrderRefused | None:
-        # A settings request without an answer is a refused order: surely nothing was placed.
-        symbol = command.order.symbol
-        margin_type = command.margin_type
-        if margin_type is not None and self._margin.get(symbol) is not margin_type:
-            outcome = await self._rest.send(set_margin_type_request(symbol, margin_type))
-            if not _is_done(outcome):
-                return self._not_set(command, "margin type", outcome)
-            self._margin[symbol] = margin_type
-        leverage = command.leverage
-        if leverage is not None and self._leverage.get(symbol) != leverage:
-            outcome = await self._rest.send(set_leverage_request(symbol, leverage))
-            if not _is_done(outcome):
-                return self._not_set(command, "leverage", outcome)
-            self._leverage[symbol] = leverage
-        return None
-
-    def _not_set(self, command: PlaceOrder, what: str, outcome: Outcome) -> OrderRefused:
-        self._leverage.pop(command.order.symbol, None)
-        self._margin.pop(command.order.symbol, None)
-        code, reason = NOT_SENT_CODE, "no answer"
-        if isinstance(outcome, Refused):
-            code, reason = outcome.code, outcome.text
-        elif not isinstance(outcome, Answer):
-            reason = outcome.reason
-        return self._refused(command.order.order_id, code, f"{what} was not set: {reason}")
-
-    async def _read_settings(self) -> None:
-        rows = await self._lookup.get(symbol_config_request(), list[SymbolConfigRow])
-        for row in rows if isinstance(rows, list) else []:
-            self._leverage[row.symbol] = row.leverage
-            margin_type = margin_type_of(row.margin_type)
-            if margin_type is not None:
-                self._margin[row.symbol] = margin_type
+    # ------------------------------------------------------------------------- the user stream
 
     def _note_news(self, news: UserNews) -> None:
-        if news.leverage is not None:
-            self._leverage[news.leverage[0]] = news.leverage[1]
-        for symbol in news.margin_changed:
-            self._margin.pop(symbol, None)
+        self._watch.heard()
+        self._settings.note_news(news)
 
-    def _pass_on(self, event: Event) -> None:
+    def _from_stream(self, event: Event) -> None:
         if isinstance(event, StreamLost):
-            # Somebody may change settings by hand while nobody tells us.
-            self._leverage.clear()
-            self._margin.clear()
-        self._sink(event)
+            self._settings.forget()
+        self._note(event)
+        self._hold.pass_on(event)
+
+    def _note(self, event: Event) -> None:
+        self._watch.note(event)
+        self._deadman.note(event)
 
     # ---------------------------------------------------------------------- cancelling, asking
 
@@ -370,16 +372,3 @@ class Gateway:
         if conditional:
             return algo_report(decode(body, AlgoRow), now_ms=now_ms)
         return order_report(decode(body, OrderRow), now_ms=now_ms)
-
-
-def _is_done(outcome: Outcome) -> bool:
-    if isinstance(outcome, Refused):
-        return outcome.kind is ErrorClass.BENIGN
-    return isinstance(outcome, Answer)
-
-
-def _must_decode(body: bytes, kind: type[T], what: str) -> T:
-    try:
-        return decode(body, kind)
-    except Malformed as fault:
-        raise Unknown(f"{what}: unreadable: {fault}") from fault

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+import stamina
 import structlog
 from yarl import URL
 
@@ -45,10 +46,20 @@ READ_BACKOFF_S: Final = 0.2
 READ_BACKOFF_S_MAX: Final = 5.0
 RETRY_AFTER_S_MAX: Final = 60.0  # a read told to wait longer gives up and is asked again later
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # exchangeInfo is about 1 MB
+FIREWALL_PAUSE_MS: Final = 60_000  # wall; 403 is the firewall's word, and it wants to be left alone
 SPEED_HEADER: Final = "x-sandbox-speed"
 SPEED_MAX: Final = 100_000.0
 
 SentHook = Callable[[], None]
+OutcomeHook = Callable[[Request, Outcome], None]
+
+
+class _Again(Exception):
+    """A read came to nothing that lasts; `pause_s` is wall time before the next try."""
+
+    def __init__(self, pause_s: float) -> None:
+        super().__init__(pause_s)
+        self.pause_s = pause_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +142,11 @@ class RestClient:
         self._sandbox_allowed = address.sandbox_allowed
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._resync = asyncio.Event()
+        self._on_outcome: OutcomeHook | None = None
+
+    def watch_outcomes(self, hook: OutcomeHook) -> None:
+        """Call `hook` with every request and what came of it; it must be quick and not raise."""
+        self._on_outcome = hook
 
     @property
     def clock(self) -> SystemClock:
@@ -198,6 +214,10 @@ class RestClient:
             self._clock.set_now(now_ms, speed=speed)
         return True
 
+    def doubt_clock(self) -> None:
+        """Somebody was told of a moment that cannot be: sync the clock soon."""
+        self._resync.set()
+
     async def keep_clock(self) -> None:
         """Sync the clock every few wall minutes, and when the sandbox's speed changes; forever."""
         while True:
@@ -213,18 +233,17 @@ class RestClient:
 
     async def _read(self, request: Request, tries: int) -> Outcome:
         outcome: Outcome = NotSent(reason="never tried")
-        for attempt in range(tries):
-            waited = await self._wait_for_weight(request)
-            if not waited:
-                return NotSent(reason="the exchange asked for a long pause")
-            outcome = await self._send_admitted(request)
-            if isinstance(outcome, Answer) or not _is_passing(outcome):
-                return outcome
-            if attempt + 1 < tries:
-                pause_s = self._backoff_s(outcome, attempt)
-                if pause_s > RETRY_AFTER_S_MAX:
-                    return outcome
-                await wall_sleep_s(pause_s)
+        try:
+            async for attempt in stamina.retry_context(on=_pause_s, attempts=tries, timeout=None):
+                with attempt:
+                    if not await self._wait_for_weight(request):
+                        return NotSent(reason="the exchange asked for a long pause")
+                    outcome = await self._send_admitted(request)
+                    if isinstance(outcome, Answer) or not _is_passing(outcome):
+                        return outcome
+                    raise _Again(self._backoff_s(outcome, attempt.num - 1))
+        except _Again:
+            pass  # the last outcome says it all
         return outcome
 
     async def _send_admitted(self, request: Request) -> Outcome:
@@ -281,7 +300,10 @@ class RestClient:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             reason = f"{type(fault).__name__}: {fault}"[:200]
             return Unknown(reason=reason) if trip.sent else NotSent(reason=reason)
-        return self._judge(request, status, body, answered)
+        outcome = self._judge(request, status, body, answered)
+        if self._on_outcome is not None:
+            self._on_outcome(request, outcome)
+        return outcome
 
     def _judge(
         self, request: Request, status: int, body: bytes, headers: dict[str, str]
@@ -301,6 +323,10 @@ class RestClient:
                 until_ms = max(until_ms, asked_ms)
             self._budget.pause(until_ms=until_ms, now_ms=now_ms, banned=status == 418)
             log.warning("exchange_limit_hit", status=status, path=request.path, until_ms=until_ms)
+        if status == 403:
+            pause_ms = round(FIREWALL_PAUSE_MS * self._clock.speed)
+            self._budget.pause(until_ms=now_ms + pause_ms, now_ms=now_ms, banned=False)
+            log.error("firewall_refused", path=request.path)
         return outcome
 
     def _speed_of(self, answer: Answer) -> float:
@@ -316,6 +342,12 @@ async def _body_of(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > BODY_BYTES_MAX:
             raise ValueError("the answer is too long to be true")
     return bytes(body)
+
+
+def _pause_s(fault: Exception) -> float | bool:
+    if isinstance(fault, _Again):
+        return fault.pause_s if fault.pause_s <= RETRY_AFTER_S_MAX else False
+    return False
 
 
 def _is_passing(outcome: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""WebSockets to the exchange: the account's own stream, and market streams by subscription.
+"""WebSockets to the exchange: one connection's life, and market streams by subscription.
 
 Must not know: what an event or a price is good for. Every deadline here is wall time: it is about
 the network. Frames are handed on in the order they came, by the one task that reads them. An open
@@ -8,7 +8,7 @@ Source: reference sheet sections 2.2 and 5 (2026-11).
 
 import random
 from asyncio import Event as Flag
-from asyncio import TaskGroup, timeout
+from asyncio import TaskGroup
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -18,15 +18,7 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from bot.core.messages import StreamLost, StreamRestored
 from bot.shell.clock import wall_monotonic_s, wall_sleep_s
-from bot.shell.ports import EventSink
-from bot.venue.rest import RestClient
-from bot.venue.wire import Method, percent
-from bot.venue.wire_answers import ListenKeyRow, Malformed, decode
-from bot.venue.wire_errors import Answer, ErrorClass, Refused
-from bot.venue.wire_frames import UserNews, read_user_frame
-from bot.venue.wire_requests import listen_key_request
 
 log = structlog.get_logger(__name__)
 
@@ -37,17 +29,11 @@ BACKOFF_S: Final = 0.1
 BACKOFF_S_MAX: Final = 30.0
 STEADY_S: Final = 10.0  # a connection that lived this long starts the backoff anew
 ROTATE_S: Final = 23.5 * 3600  # the exchange closes a connection after 24 h
-KEY_PERIOD_S: Final = 25 * 60.0  # a key lives 60 minutes; the advice is every 20 to 30
-KEY_AGAIN_S: Final = 30.0  # after a keepalive nobody answered
-KEY_PERIOD_S_MIN: Final = 1.0
-KEY_GONE_CODE: Final = -1125
 SUBSCRIBE_NAMES_MAX: Final = 100  # names in one SUBSCRIBE; 200 were measured to work
 SUBSCRIBE_GAP_S: Final = 0.25  # the exchange allows 10 frames a second and bans for more
 SILENCE_S: Final = 20.0  # a mark price comes every second, a kline four times a second
 WATCH_EVERY_S: Final = 0.5
 ODD_LOG_EVERY_S: Final = 60.0
-
-FrameHook = Callable[[bytes, int], None]  # the frame, wall monotonic nanoseconds
 
 
 class Oddities:
@@ -89,13 +75,15 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
+class End:
+    """How a connection ended."""
+
     reason: str
     opened: bool
     lived_s: float = 0.0
 
 
-class _Line:
+class Line:
     """One connection's life: opened, read to its end, its companions cancelled with it."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -121,12 +109,8 @@ class _Line:
         await self.end("daily rotation")
 
 
-async def _live_once(
-    url: str,
-    *,
-    opened: Callable[[_Line], Iterable[Coroutine[None, None, None]]],
-    hear: Callable[[_Line, bytes], None],
-) -> _End:
+async def open_line(url: str) -> Line | str:
+    """A connection to `url`, or why there is none; never raises for what the network does."""
     try:
         socket = await connect(
             url,
@@ -138,154 +122,43 @@ async def _live_once(
             max_queue=(1024, 256),
         )
     except (OSError, TimeoutError, WebSocketException) as fault:
-        return _End(reason=f"{type(fault).__name__}: {fault}"[:200], opened=False)
-    line = _Line(socket)
-    began_s = line.heard_s
-    async with socket, TaskGroup() as group:
-        companions = [group.create_task(line.rotate())]
-        companions += [group.create_task(companion) for companion in opened(line)]
+        return f"{type(fault).__name__}: {fault}"[:200]
+    return Line(socket)
+
+
+async def follow(line: Line, hear: Callable[[Line, bytes], None]) -> None:
+    """Hand on every frame until the line ends; `line.reason` then says why. Closes it."""
+    async with line.socket:
         try:
             # A frame may say that the connection is of no more use: then `hear` gives a reason.
             while not line.reason:
-                frame = await socket.recv(decode=False)
+                frame = await line.socket.recv(decode=False)
                 line.heard_s = wall_monotonic_s()
                 hear(line, frame)
         except ConnectionClosed as closed:
             line.reason = line.reason or f"closed: {closed}"[:200]
+
+
+async def live_once(
+    url: str,
+    *,
+    opened: Callable[[Line], Iterable[Coroutine[None, None, None]]],
+    hear: Callable[[Line, bytes], None],
+) -> End:
+    """One connection from opening to end, with companions that live as long as it does."""
+    line = await open_line(url)
+    if isinstance(line, str):
+        return End(reason=line, opened=False)
+    began_s = line.heard_s
+    async with TaskGroup() as group:
+        companions = [group.create_task(line.rotate())]
+        companions += [group.create_task(companion) for companion in opened(line)]
+        try:
+            await follow(line, hear)
         finally:
             for companion in companions:
                 companion.cancel()
-    return _End(reason=line.reason, opened=True, lived_s=wall_monotonic_s() - began_s)
-
-
-class UserStream:
-    """The account's own events, from its listen key to the sink.
-
-    Each time it breaks the sink gets StreamLost, each time it runs (again) StreamRestored: what
-    was said in between is not known, so a snapshot is due. `on_news` sees every frame's meaning.
-    """
-
-    def __init__(
-        self,
-        *,
-        rest: RestClient,
-        ws_url: str,
-        dice: random.Random,
-        sink: EventSink,
-        on_news: Callable[[UserNews], None] | None = None,
-        on_frame: FrameHook | None = None,
-    ) -> None:
-        self._rest = rest
-        self._ws_url = ws_url.rstrip("/")
-        self._backoff = Backoff(dice)
-        self._sink = sink
-        self._on_news = on_news
-        self._on_frame = on_frame
-        self._up = Flag()
-        self._listen_key = ""
-        self.oddities = Oddities()
-
-    @property
-    def is_up(self) -> bool:
-        """True while connected."""
-        return self._up.is_set()
-
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait in wall time until it is connected; False when it is not by then."""
-        try:
-            async with timeout(timeout_s):
-                await self._up.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def run(self) -> None:
-        """Connect, read, reconnect; forever. Ends only by cancellation."""
-        while True:
-            key = await self._new_key()
-            if key:
-                self._listen_key = key
-                url = f"{self._ws_url}/private/ws?listenKey={percent(key)}"
-                await self._live(url)
-            await wall_sleep_s(self._backoff.next_s())
-
-    async def _live(self, url: str) -> None:
-        lost = ""
-        try:
-            end = await _live_once(url, opened=self._opened, hear=self._hear)
-            lost = end.reason
-            if not end.opened:
-                log.warning("user_stream_not_opened", reason=end.reason)
-            elif end.lived_s >= STEADY_S:
-                self._backoff.reset()
-        finally:
-            if self._up.is_set():
-                self._up.clear()
-                log.warning("user_stream_lost", reason=lost or "stopped")
-                self._sink(StreamLost(reason=lost or "stopped"))
-
-    def _opened(self, line: _Line) -> list[Coroutine[None, None, None]]:
-        self._up.set()
-        log.info("user_stream_opened")
-        self._sink(StreamRestored())
-        return [self._keep_key(line)]
-
-    def _hear(self, line: _Line, frame: bytes) -> None:
-        if self._on_frame is not None:
-            self._on_frame(frame, round(line.heard_s * 1e9))
-        try:
-            news = read_user_frame(frame)
-        except Malformed as fault:
-            self.oddities.note("malformed_user_frame", str(fault))
-            return
-        if news.odd:
-            self.oddities.note(news.odd)
-        if news.kind == "MARGIN_CALL":
-            log.error("margin_call_received")
-        if self._on_news is not None:
-            self._on_news(news)
-        for event in news.events:
-            self._sink(event)
-        if news.key_expired:
-            line.reason = "listen key expired"
-
-    async def _new_key(self) -> str:
-        outcome = await self._rest.send(listen_key_request(Method.POST))
-        if isinstance(outcome, Answer):
-            try:
-                return decode(outcome.body, ListenKeyRow).listen_key
-            except Malformed as fault:
-                log.warning("listen_key_unreadable", reason=str(fault))
-                return ""
-        log.warning("listen_key_refused", outcome=str(outcome))
-        return ""
-
-    async def _keep_key(self, line: _Line) -> None:
-        period_s = KEY_PERIOD_S
-        while True:
-            # The sandbox's key ages on its own, faster clock.
-            await wall_sleep_s(max(KEY_PERIOD_S_MIN, period_s / self._rest.clock.speed))
-            outcome = await self._rest.send(listen_key_request(Method.PUT))
-            period_s = KEY_PERIOD_S
-            if isinstance(outcome, Answer):
-                if self._is_other_key(outcome):
-                    await line.end("the listen key changed")
-                    return
-            elif isinstance(outcome, Refused) and _is_key_gone(outcome):
-                await line.end(f"listen key not kept: {outcome.code} {outcome.text}")
-                return
-            else:
-                period_s = KEY_AGAIN_S
-
-    def _is_other_key(self, answer: Answer) -> bool:
-        try:
-            return decode(answer.body, ListenKeyRow).listen_key != self._listen_key
-        except Malformed:
-            return False  # some servers answer {} to a keepalive
-
-
-def _is_key_gone(refused: Refused) -> bool:
-    return refused.code == KEY_GONE_CODE or refused.kind is not ErrorClass.TEMPORARY
+    return End(reason=line.reason, opened=True, lived_s=wall_monotonic_s() - began_s)
 
 
 class MarketStream:
@@ -333,7 +206,7 @@ class MarketStream:
         """Connect, subscribe, read, reconnect; forever. Ends only by cancellation."""
         while True:
             self._asked.clear()
-            end = await _live_once(self._url, opened=self._opened, hear=self._hear)
+            end = await live_once(self._url, opened=self._opened, hear=self._hear)
             if end.opened:
                 self._changed(False)
                 if end.lived_s >= STEADY_S:
@@ -341,16 +214,16 @@ class MarketStream:
             log.warning("market_stream_lost", reason=end.reason, opened=end.opened)
             await wall_sleep_s(self._backoff.next_s())
 
-    def _opened(self, line: _Line) -> list[Coroutine[None, None, None]]:
+    def _opened(self, line: Line) -> list[Coroutine[None, None, None]]:
         log.info("market_stream_opened", streams=len(self._wanted))
         self._new.set()
         self._changed(True)
         return [self._subscribe(line), self._watch_silence(line)]
 
-    def _hear(self, _line: _Line, frame: bytes) -> None:
+    def _hear(self, _line: Line, frame: bytes) -> None:
         self._tell(frame)
 
-    async def _subscribe(self, line: _Line) -> None:
+    async def _subscribe(self, line: Line) -> None:
         while True:
             await self._new.wait()
             self._new.clear()
@@ -361,7 +234,7 @@ class MarketStream:
                     await self._ask(line, method, names[start : start + SUBSCRIBE_NAMES_MAX])
             self._asked = {name: None for name in self._asked if name not in excess}
 
-    async def _ask(self, line: _Line, method: str, names: list[str]) -> None:
+    async def _ask(self, line: Line, method: str, names: list[str]) -> None:
         frame = {"method": method, "params": names, "id": self._next_id}
         self._next_id += 1
         if method == "SUBSCRIBE":
@@ -369,7 +242,7 @@ class MarketStream:
         await line.send(msgspec.json.encode(frame))
         await wall_sleep_s(SUBSCRIBE_GAP_S)
 
-    async def _watch_silence(self, line: _Line) -> None:
+    async def _watch_silence(self, line: Line) -> None:
         while True:
             await wall_sleep_s(min(WATCH_EVERY_S, self._silence_s / 4))
             silent_s = wall_monotonic_s() - line.heard_s

@@ -7,6 +7,7 @@ Source: reference sheet sections 3 and 4 (2026-11); fields marked UNCERTAIN ther
 
 import itertools
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -24,6 +25,7 @@ from data.model import (
 )
 from data.money import ZERO
 
+FUTURE_MS_MAX: Final = 86_400_000  # a moment later than this from now is nonsense
 MAGNITUDE_MAX: Final = 30  # decimal digits before or after the point: no market has more
 T = TypeVar("T")
 
@@ -161,10 +163,22 @@ class MarkRow(Row):
     time: int = 0
 
 
-class PositionModeRow(Row):
-    """Hedge mode or not."""
+class AccountConfigRow(Row):
+    """The account's modes."""
 
     dual_side_position: bool
+    multi_assets_margin: bool = False
+    can_trade: bool = True
+
+
+class ApiRestrictionsRow(Row):
+    """What a key may do. A permission that is not told is taken as given: it must be shown off."""
+
+    ip_restrict: bool = False
+    enable_withdrawals: bool = True
+    enable_internal_transfer: bool = True
+    permits_universal_transfer: bool = True
+    enable_futures: bool = True
 
 
 class SymbolConfigRow(Row):
@@ -204,10 +218,16 @@ def check_number(value: Decimal) -> None:
         raise ValueError(f"not a usable number: {str(value)[:40]}")
 
 
-def decode(body: bytes | msgspec.Raw, kind: type[T], *, strict: bool = True) -> T:
-    """Read JSON as `kind`; raises Malformed. `strict` False reads numbers from strings."""
+def check_moment(moment_ms: int, *, now_ms: int) -> None:
+    """Refuse a moment before the epoch or more than a day ahead of `now_ms`; raises Malformed."""
+    if not 0 <= moment_ms <= now_ms + FUTURE_MS_MAX:
+        raise Malformed(f"a moment that cannot be: {moment_ms}")
+
+
+def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Read JSON as `kind`, numbers also from strings; raises Malformed."""
     try:
-        return msgspec.json.decode(body, type=kind, strict=strict)
+        return msgspec.json.decode(body, type=kind, strict=False)
     except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as fault:
         raise Malformed(str(fault)[:200]) from fault
 
@@ -217,6 +237,9 @@ def order_report(row: OrderRow, *, now_ms: int) -> OrderReport:
     status = ORDER_STATUS.get(row.status)
     if status is None:
         raise Malformed(f"unknown order status {row.status[:40]!r}")
+    if row.executed_qty < 0 or (row.avg_price is not None and row.avg_price < 0):
+        raise Malformed(f"{row.executed_qty} filled at {row.avg_price}")
+    check_moment(row.update_time, now_ms=now_ms)
     return OrderReport(
         order_id=row.client_order_id,
         symbol=row.symbol,
@@ -234,6 +257,7 @@ def algo_report(row: AlgoRow, *, now_ms: int) -> OrderReport:
     status = ALGO_STATUS.get(row.algo_status)
     if status is None:
         raise Malformed(f"unknown algo status {row.algo_status[:40]!r}")
+    check_moment(row.update_time, now_ms=now_ms)
     return OrderReport(
         order_id=row.client_algo_id,
         symbol=row.symbol,
@@ -253,8 +277,33 @@ def child_id(actual_order_id: str | int | None) -> int | None:
     return number or None
 
 
+def held_rows(rows: Sequence[PositionRow]) -> dict[str, PositionRow]:
+    """The one position of each symbol, signed: in hedge mode that of its one side that is held.
+
+    Raises Malformed when both sides of a symbol are held: there is no one position then.
+    """
+    held: dict[str, PositionRow] = {}
+    for row in rows:
+        if row.position_amt == 0:
+            continue
+        if row.symbol in held:
+            raise Malformed(f"{row.symbol[:30]} is held long and short: close one side by hand")
+        amount = signed_amount(row.position_amt, row.position_side)
+        held[row.symbol] = msgspec.structs.replace(row, position_amt=amount)
+    return held
+
+
+def signed_amount(amount: Decimal, position_side: str) -> Decimal:
+    """A position's amount, negative for a short one whatever sign the wire gives it."""
+    if position_side == "BOTH":
+        return amount
+    return -abs(amount) if position_side == "SHORT" else abs(amount)
+
+
 def position_of(row: PositionRow) -> Position:
-    """A position; a liquidation price of zero means there is none."""
+    """A position; a liquidation price of zero means there is none. Raises Malformed."""
+    if row.entry_price < 0:
+        raise Malformed(f"an entry price of {row.entry_price}")
     return Position(
         symbol=row.symbol,
         quantity=row.position_amt,
@@ -310,7 +359,7 @@ def closed_candles(
     The last row is usually the bar still open. It counts as closed only when its end lies more
     than `margin_ms` before `asked_ms`, the moment of asking: else its numbers may not be final.
     """
-    rows = decode(body, list[_KlineRow], strict=False)
+    rows = decode(body, list[_KlineRow])
     if rows and rows[-1].close_ms + margin_ms >= asked_ms:
         rows.pop()
     candles = tuple(_candle(row, symbol, timeframe) for row in rows)

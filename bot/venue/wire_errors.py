@@ -110,6 +110,9 @@ _GROUPS: Final[tuple[tuple[ErrorClass, tuple[int, ...]], ...]] = (
 ERROR_TABLE: Final[Mapping[int, ErrorClass]] = {
     code: kind for kind, codes in _GROUPS for code in codes
 }
+ALERT_CODES: Final = frozenset({-1016, -2019, -2023, -4045})  # a person should hear of these
+KEY_DOUBT_CODE: Final = -2015  # after earlier success it was seen to pass within a minute
+SIGNATURE_CODE: Final = -1022  # an encoding fault of one request, or, on every call, a wrong secret
 CLOCK_CODES: Final = frozenset({-1021, -5028})  # not executed: the clock must be set again
 NOT_FOUND_CODES: Final = frozenset({-2011, -2013})
 

@@ -21,6 +21,7 @@ from bot.venue.wire_answers import (
     checked_candle,
     child_id,
     decode,
+    signed_amount,
 )
 from data.model import Candle, Fill, FillCause, OrderReport, OrderStatus
 from data.money import ZERO
@@ -230,7 +231,7 @@ def read_market_frame(frame: bytes) -> Candle | MarkSeen | ControlReply | NotOur
     head, body = _unwrap(frame)
     match head.e:
         case "kline":
-            return _kline(decode(body, _KlineFrame, strict=False))
+            return _kline(decode(body, _KlineFrame))
         case "markPriceUpdate":
             mark = decode(body, _MarkFrame)
             if mark.st != USD_MARGINED:
@@ -260,6 +261,18 @@ def cause_of(order_id: str) -> FillCause:
     return FillCause.ORDER
 
 
+def moment_of(event: Event) -> int:
+    """When the exchange says it happened, in ms; 0 for an event without a moment."""
+    match event:
+        case OrderReported(report=report):
+            return report.event_ms
+        case Filled(fill=fill):
+            return fill.filled_ms
+        case PositionSeen(seen_ms=seen_ms) | WalletSeen(seen_ms=seen_ms):
+            return seen_ms
+    return 0
+
+
 def _unwrap(frame: bytes) -> tuple[_Head, bytes | msgspec.Raw]:
     head = decode(frame, _Head)
     if head.stream and bytes(head.data):
@@ -275,6 +288,8 @@ def _order_news(frame: _OrderFrame) -> UserNews:
     body = frame.o
     if body.z < 0 or body.l < 0:
         raise Malformed("a filled quantity must not be negative")
+    if body.ap is not None and body.ap < 0:
+        raise Malformed("an average price must not be negative")
     events: list[Event] = []
     # The fill goes first: when the order is told to be over, all its fills are known.
     if body.t != 0 and body.x in ("TRADE", "CALCULATED"):
@@ -346,11 +361,25 @@ def _algo_news(frame: _AlgoFrame) -> UserNews:
 
 
 def _account_news(frame: _AccountFrame) -> UserNews:
-    events: list[Event] = [
-        PositionSeen(symbol=row.s, quantity=row.pa, entry_price=row.ep, seen_ms=frame.T)
-        for row in frame.a.P
-        if row.ps == "BOTH"
-    ]
+    if any(row.ep < 0 for row in frame.a.P):
+        raise Malformed("an entry price must not be negative")
+    events: list[Event] = []
+    odd = ""
+    for symbol in dict.fromkeys(row.s for row in frame.a.P):
+        rows = [row for row in frame.a.P if row.s == symbol]
+        held = [row for row in rows if row.pa != 0]
+        if len(held) > 1:  # hedge mode, both sides: there is no one position
+            odd = "symbol held long and short"
+            continue
+        row = held[0] if held else rows[0]
+        events.append(
+            PositionSeen(
+                symbol=symbol,
+                quantity=signed_amount(row.pa, row.ps),
+                entry_price=row.ep,
+                seen_ms=frame.T,
+            )
+        )
     events += [
         WalletSeen(wallet_usdt=row.wb, seen_ms=frame.T)
         for row in frame.a.B
@@ -361,6 +390,7 @@ def _account_news(frame: _AccountFrame) -> UserNews:
         kind="ACCOUNT_UPDATE",
         events=tuple(events),
         margin_changed=tuple(row.s for row in frame.a.P) if moved else (),
+        odd=odd,
     )
 
 

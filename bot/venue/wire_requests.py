@@ -4,10 +4,11 @@ Must not know: signing, sockets or answers. Quantities and prices are written as
 Source: reference sheet sections 2.4, 3 and 4 (2026-11).
 """
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from bot.core.trade import Order
+from bot.core.trade import Order, Role
 from bot.venue.wire import Method, Params, Priority, Request, Security
 from data.model import MarginType, OrderKind, Side
 from data.money import plain
@@ -15,6 +16,7 @@ from data.money import plain
 TRADES_LIMIT: Final = 1_000  # rows of userTrades in one page; `limit` keeps the oldest
 INCOME_LIMIT: Final = 1_000
 KLINES_LIMIT_MAX: Final = 1_500
+CALLBACK_PCT_MIN, CALLBACK_PCT_MAX = Decimal("0.1"), Decimal(20)  # of a trailing stop
 
 _SIDE: Final = {Side.BUY: "BUY", Side.SELL: "SELL"}
 _KIND: Final = {
@@ -83,14 +85,20 @@ def leverage_bracket_request() -> Request:
     return _read("/fapi/v1/leverageBracket", weight=1)
 
 
-def position_mode_request() -> Request:
-    """Whether the account is in hedge mode."""
-    return _read("/fapi/v1/positionSide/dual", weight=30)
+def account_config_request() -> Request:
+    """Position mode and multi-assets mode in one answer, at a sixth of their own weights."""
+    return _ask("/fapi/v1/accountConfig", (), 5)
 
 
-def symbol_config_request() -> Request:
-    """Leverage and margin type of every symbol."""
-    return _read("/fapi/v1/symbolConfig", weight=5)
+def symbol_config_request(symbol: str = "") -> Request:
+    """Leverage and margin type of every symbol, or of one."""
+    params: Params = (("symbol", symbol),) if symbol else ()
+    return _ask("/fapi/v1/symbolConfig", params, 5)
+
+
+def api_restrictions_request() -> Request:
+    """What the key may do; on the wallet service's own address, not the futures one."""
+    return _read("/sapi/v1/account/apiRestrictions", weight=1)
 
 
 def set_leverage_request(symbol: str, leverage: int) -> Request:
@@ -110,8 +118,19 @@ def set_margin_type_request(symbol: str, margin_type: MarginType) -> Request:
     )
 
 
-def place_request(order: Order) -> Request:
-    """A plain MARKET or LIMIT order; the answer tells what was filled at once (RESULT)."""
+def position_side_of(order: Order) -> str:
+    """Which of a hedge-mode account's two positions the order opens or closes."""
+    opens_long = order.side is Side.BUY
+    if order.role is not Role.ENTRY:
+        opens_long = not opens_long
+    return "LONG" if opens_long else "SHORT"
+
+
+def place_request(order: Order, *, hedge: bool = False) -> Request:
+    """A plain MARKET or LIMIT order; the answer tells what was filled at once (RESULT).
+
+    In hedge mode the position's side takes the place of reduceOnly, which is refused there.
+    """
     assert not order.conditional, "conditional orders go to the algo service"
     params: Params = (
         ("symbol", order.symbol),
@@ -121,34 +140,60 @@ def place_request(order: Order) -> Request:
     if order.kind is OrderKind.LIMIT:
         assert order.price is not None, "a limit order needs a price"
         params += (("timeInForce", "GTC"), ("price", plain(order.price)))
-    params += (("quantity", plain(order.quantity)),)
-    if order.reduce_only:
-        params += (("reduceOnly", "true"),)
+    params += (("quantity", plain(order.quantity)), *_reducing(order, hedge))
     params += (("newClientOrderId", order.order_id), ("newOrderRespType", "RESULT"))
     return _write(Method.POST, "/fapi/v1/order", params, 0)
 
 
-def place_algo_request(order: Order, working_type: WorkingType) -> Request:
+def place_algo_request(order: Order, working_type: WorkingType, *, hedge: bool = False) -> Request:
     """A conditional order: closing the whole position, or a quantity of it (reduce-only)."""
     assert order.conditional, "plain orders do not go to the algo service"
     assert order.trigger_price is not None, "a conditional order needs a trigger price"
     params: Params = (
-        ("algoType", "CONDITIONAL"),
-        ("symbol", order.symbol),
-        ("side", _SIDE[order.side]),
-        ("type", _KIND[order.kind]),
+        *_algo_head(order, _KIND[order.kind]),
         ("triggerPrice", plain(order.trigger_price)),
         ("workingType", working_type.value),
     )
     # closePosition excludes quantity (-4137) and reduceOnly (-4138).
     if order.close_position:
-        params += (("closePosition", "true"),)
+        params += (*_position_side(order, hedge), ("closePosition", "true"))
     else:
-        params += (("quantity", plain(order.quantity)),)
-        if order.reduce_only:
-            params += (("reduceOnly", "true"),)
+        params += (("quantity", plain(order.quantity)), *_reducing(order, hedge))
     params += (("clientAlgoId", order.order_id),)
     return _write(Method.POST, "/fapi/v1/algoOrder", params, 0)
+
+
+def trailing_stop_request(
+    order: Order,
+    callback_pct: Decimal,
+    working_type: WorkingType,
+    *,
+    activation_price: Decimal | None = None,
+    hedge: bool = False,
+) -> Request:
+    """The exchange's own trailing stop for a quantity of the position, whatever `order.kind` says.
+
+    `callback_pct`: percent off the best price since activation, 0.1 to 20 in steps of 0.1;
+    `activation_price`: above the market for a sell, below for a buy; None starts at once.
+    """
+    assert CALLBACK_PCT_MIN <= callback_pct <= CALLBACK_PCT_MAX, f"callback: {callback_pct} %"
+    assert not order.close_position, "a trailing stop has a quantity of its own"
+    params: Params = (
+        *_algo_head(order, "TRAILING_STOP_MARKET"),
+        ("callbackRate", plain(callback_pct)),
+        ("workingType", working_type.value),
+    )
+    if activation_price is not None:
+        params += (("activatePrice", plain(activation_price)),)
+    params += (("quantity", plain(order.quantity)), *_reducing(order, hedge))
+    params += (("clientAlgoId", order.order_id),)
+    return _write(Method.POST, "/fapi/v1/algoOrder", params, 0)
+
+
+def countdown_request(symbol: str, countdown_ms: int) -> Request:
+    """Cancel the symbol's plain orders unless told again within `countdown_ms`; 0 calls it off."""
+    params = (("symbol", symbol), ("countdownTime", str(countdown_ms)))
+    return _write(Method.POST, "/fapi/v1/countdownCancelAll", params, 10)
 
 
 def cancel_request(symbol: str, order_id: str) -> Request:
@@ -230,6 +275,25 @@ def listen_key_request(method: Method) -> Request:
         security=Security.KEY,
         priority=Priority.TRADING,
     )
+
+
+def _algo_head(order: Order, kind: str) -> Params:
+    return (
+        ("algoType", "CONDITIONAL"),
+        ("symbol", order.symbol),
+        ("side", _SIDE[order.side]),
+        ("type", kind),
+    )
+
+
+def _position_side(order: Order, hedge: bool) -> Params:
+    return (("positionSide", position_side_of(order)),) if hedge else ()
+
+
+def _reducing(order: Order, hedge: bool) -> Params:
+    if hedge:
+        return _position_side(order, hedge)
+    return (("reduceOnly", "true"),) if order.reduce_only else ()
 
 
 def _read(path: str, params: Params = (), *, weight: int) -> Request:

@@ -65,14 +65,32 @@ async def test_a_symbol_left_out_is_flat() -> None:
         ok({"code": 1}),
         ok([{"symbol": "BTCUSDT"}]),
         ok([_position("NaN")]),
-        ok([_position("1", "LONG")]),
+        ok([_position("1", "LONG"), _position("-1", "SHORT")]),
     ],
 )
 async def test_no_usable_answer_is_never_flat(handler: Handler) -> None:
-    """Unreadable, refused, or in hedge mode: the read failed."""
+    """Unreadable, refused, or held both ways in hedge mode: the read failed."""
     event = await _seen(handler)
     assert isinstance(event, AskFailed)
     assert (event.what, event.symbol) == ("position", "BTCUSDT")
+
+
+@pytest.mark.parametrize(
+    ("rows", "quantity"),
+    [
+        ([_position("1", "LONG"), _position("0", "SHORT")], 1),
+        ([_position("0", "LONG"), _position("-1", "SHORT")], -1),
+        ([_position("1", "SHORT")], -1),
+        ([_position("0", "LONG"), _position("0", "SHORT")], 0),
+    ],
+)
+async def test_in_hedge_mode_the_side_that_is_held_counts(
+    rows: list[dict[str, Any]], quantity: int
+) -> None:
+    """One side held is a position like any other, a short one negative."""
+    event = await _seen(ok(rows))
+    assert isinstance(event, PositionSeen)
+    assert event.quantity == quantity
 
 
 # ------------------------------------------------------------------------------------- fills

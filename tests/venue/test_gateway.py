@@ -12,6 +12,7 @@ import pytest
 from bot.core.messages import (
     AskOrder,
     CancelOrder,
+    EntriesHalted,
     Event,
     OrderMissing,
     OrderRefused,
@@ -19,7 +20,9 @@ from bot.core.messages import (
     OrderUnknown,
     PlaceOrder,
     StreamLost,
+    StreamRestored,
     TakeSnapshot,
+    WalletSeen,
 )
 from bot.core.trade import Order, Role
 from bot.shell.errors import SettingFault
@@ -81,14 +84,14 @@ def _algo(status: str = "NEW", child: str = "", order_id: str = "tb-s1") -> Any:
 
 @asynccontextmanager
 async def _gateway(
-    script: Script, timeout_s: float = 5.0, **options: Any
+    script: Script, timeout_s: float = 5.0, told: list[Event] | None = None, **options: Any
 ) -> AsyncIterator[Gateway]:
     async with exchange(script) as url, client(url, timeout_s=timeout_s) as rest:
         yield Gateway(
             rest=rest,
             ws_url="ws://127.0.0.1:1",
             dice=Random(1),
-            sink=lambda _event: None,
+            sink=(told if told is not None else []).append,
             options=GatewayOptions(**options),
         )
 
@@ -237,7 +240,11 @@ async def test_an_existing_stop_is_ours_or_a_refusal() -> None:
 ENTRY_20 = PlaceOrder(order=ENTRY, leverage=20, margin_type=MarginType.ISOLATED)
 
 
+CONFIG = {"symbol": "BTCUSDT", "marginType": "ISOLATED", "leverage": 20}
+
+
 def _settings(script: Script, margin: Handler, leverage: Handler) -> None:
+    script.on("GET", "/fapi/v1/symbolConfig", ok([CONFIG]))
     script.on("POST", "/fapi/v1/marginType", margin)
     script.on("POST", "/fapi/v1/leverage", leverage)
     script.on("POST", ORDER, ok(_row()))
@@ -252,7 +259,8 @@ async def test_an_entry_sets_leverage_and_margin_type_once() -> None:
             (event,) = await gateway.perform(ENTRY_20)
             assert isinstance(event, OrderReported)
     paths = [heard.path for heard in script.heard]
-    assert paths == ["/fapi/v1/marginType", "/fapi/v1/leverage", ORDER, ORDER]
+    checked = "/fapi/v1/symbolConfig"
+    assert paths == ["/fapi/v1/marginType", "/fapi/v1/leverage", checked, ORDER, ORDER]
     assert script.heard[1].params["leverage"] == "20"
 
 
@@ -287,10 +295,101 @@ async def test_settings_changed_by_somebody_are_set_again() -> None:
         gateway._note_news(UserNews(kind="ACCOUNT_CONFIG_UPDATE", leverage=("BTCUSDT", 5)))
         await gateway.perform(ENTRY_20)
         assert len(script.asked("POST", "/fapi/v1/leverage")) == 2
-        gateway._pass_on(StreamLost(reason="test"))
+        gateway._from_stream(StreamLost(reason="test"))
         await gateway.perform(ENTRY_20)
         assert len(script.asked("POST", "/fapi/v1/leverage")) == 3
         assert len(script.asked("POST", "/fapi/v1/marginType")) == 2
+
+
+async def test_a_setting_that_was_not_really_made_refuses_the_entry() -> None:
+    """What symbolConfig says counts, not the answer to setting it."""
+    script = Script()
+    _settings(script, ok({}), ok({"leverage": 20}))
+    script.on("GET", "/fapi/v1/symbolConfig", ok([{**CONFIG, "leverage": 5}]), no(500, None, ""))
+    async with _gateway(script) as gateway:
+        (event,) = await gateway.perform(ENTRY_20)
+        assert isinstance(event, OrderRefused)
+        assert "leverage was set to 20, but symbolConfig says 5" in event.text
+        (event,) = await gateway.perform(ENTRY_20)
+        assert isinstance(event, OrderRefused)
+    assert not script.asked("POST", ORDER)
+
+
+async def test_isolated_margin_is_refused_in_multi_assets_mode() -> None:
+    """The exchange would say -4168: so do we, in words, and nothing is sent."""
+    script = Script()
+    _prepared(script, multi_assets=True)
+    async with _gateway(script) as gateway:
+        await gateway.prepare()
+        (event,) = await gateway.perform(ENTRY_20)
+    assert isinstance(event, OrderRefused)
+    assert event.code == -4168
+    assert "multi-assets" in event.text
+    assert not script.asked("POST", "/fapi/v1/marginType")
+
+
+def _prepared(script: Script, *, hedge: bool = False, multi_assets: bool = False) -> None:
+    modes = {"dualSidePosition": hedge, "multiAssetsMargin": multi_assets}
+    script.on("GET", "/fapi/v1/accountConfig", ok(modes))
+    script.on("GET", "/fapi/v1/leverageBracket", ok([]))
+    script.on("GET", "/fapi/v1/exchangeInfo", ok({"symbols": []}))
+    script.on("GET", "/fapi/v1/symbolConfig", ok([]))
+    script.on("POST", ORDER, ok(_row()))
+    script.on("POST", ALGO, ok(_algo()))
+
+
+async def test_in_hedge_mode_orders_name_the_side_of_the_position() -> None:
+    """An entry opens its own side, its stop closes the same one; reduceOnly is not sent."""
+    script = Script()
+    _prepared(script, hedge=True)
+    close = replace(ENTRY, role=Role.CLOSE, side=Side.SELL, reduce_only=True)
+    async with _gateway(script) as gateway:
+        await gateway.prepare()
+        for order in (ENTRY, close, STOP):
+            await gateway.perform(PlaceOrder(order=order))
+    sent = [heard.params for heard in script.heard if heard.method == "POST"]
+    assert [params["positionSide"] for params in sent] == ["LONG"] * 3
+    assert not any("reduceOnly" in params for params in sent)
+    assert sent[2]["closePosition"] == "true"
+
+
+async def test_a_changed_position_mode_halts_entries_and_is_adopted() -> None:
+    """-4061: the next stop goes out in the mode the account is in now."""
+    script = Script()
+    _prepared(script, hedge=True)
+    script.on("POST", ORDER, no(400, -4061, "Order's position side does not match."))
+    told: list[Event] = []
+    async with _gateway(script, told=told) as gateway:
+        (event,) = await gateway.perform(PLACE_ENTRY)
+        assert isinstance(event, OrderRefused)
+        await gateway.perform(PLACE_STOP)
+    assert [type(one) for one in told] == [EntriesHalted]
+    assert script.asked("POST", ALGO)[0].params["positionSide"] == "LONG"
+
+
+async def test_a_refused_account_halts_entries_through_the_sink() -> None:
+    """The desk hears it beside the order's own refusal."""
+    script = Script()
+    script.on("POST", ORDER, no(401, -2015, "Invalid API-key"))
+    told: list[Event] = []
+    async with _gateway(script, told=told) as gateway:
+        await gateway.perform(PLACE_ENTRY)
+        await gateway.perform(PLACE_ENTRY)
+    assert [type(one) for one in told] == [EntriesHalted]
+
+
+async def test_live_refuses_a_dangerous_key_before_anything_else() -> None:
+    """A key that may withdraw never trades real money."""
+    script = Script()
+    script.on("GET", "/sapi/v1/account/apiRestrictions", ok({"enableWithdrawals": True}))
+    async with exchange(script) as url, client(url) as rest:
+        options = GatewayOptions(live=True, permissions=rest)
+        gateway = Gateway(
+            rest=rest, ws_url="ws://x", dice=Random(1), sink=lambda _: None, options=options
+        )
+        with pytest.raises(SettingFault, match="withdrawals"):
+            await gateway.prepare()
+    assert not script.asked("GET", "/fapi/v1/accountConfig")
 
 
 # ------------------------------------------------------------------------- asking, cancelling
@@ -395,23 +494,13 @@ async def test_a_cancel_without_an_answer_is_unknown() -> None:
 # ------------------------------------------------------------------------------------- start
 
 
-async def test_hedge_mode_is_refused_at_start() -> None:
-    """One line that names the mode; nothing is traded in it."""
-    script = Script()
-    script.on("GET", "/fapi/v1/positionSide/dual", ok({"dualSidePosition": True}))
-    async with _gateway(script) as gateway:
-        with pytest.raises(SettingFault, match="hedge mode"):
-            await gateway.prepare()
-
-
 async def test_preparing_loads_filters_brackets_and_settings() -> None:
     """Settings that are as they must be cost the first entry no request."""
     script = Script()
-    script.on("GET", "/fapi/v1/positionSide/dual", ok({"dualSidePosition": False}))
+    script.on("GET", "/fapi/v1/accountConfig", ok({"dualSidePosition": False}))
     script.on("GET", "/fapi/v1/leverageBracket", ok([]))
     script.on("GET", "/fapi/v1/exchangeInfo", ok({"symbols": []}))
-    config = {"symbol": "BTCUSDT", "marginType": "ISOLATED", "leverage": 20}
-    script.on("GET", "/fapi/v1/symbolConfig", ok([config]))
+    script.on("GET", "/fapi/v1/symbolConfig", ok([CONFIG]))
     script.on("POST", ORDER, ok(_row()))
     async with _gateway(script) as gateway:
         assert await gateway.prepare() == {}
@@ -425,7 +514,7 @@ async def test_startup_checks_say_what_is_wrong_line_by_line() -> None:
     script = Script()
     script.on("GET", "/fapi/v1/exchangeInfo", ok({"symbols": []}))
     script.on("GET", "/fapi/v3/balance", no(401, -2015, "Invalid API-key."))
-    script.on("GET", "/fapi/v1/positionSide/dual", ok({"dualSidePosition": False}))
+    script.on("GET", "/fapi/v1/accountConfig", ok({"dualSidePosition": False}))
     script.on("POST", "/fapi/v1/listenKey", ok({"listenKey": "k"}))
     async with _gateway(script) as gateway:
         checks = {check.name: check for check in await gateway.startup_checks()}
@@ -451,3 +540,27 @@ async def test_a_snapshot_goes_through_the_gateway() -> None:
     async with _gateway(script) as gateway:
         (event,) = await gateway.perform(TakeSnapshot())
     assert type(event).__name__ == "AskFailed"
+
+
+async def test_news_of_the_stream_comes_right_behind_the_snapshot() -> None:
+    """While the account is read nothing overtakes the reading; then everything follows in order."""
+    script = Script()
+    for path in ("openAlgoOrders", "openOrders"):
+        script.on("GET", f"/fapi/v1/{path}", ok([]))
+    for path in ("positionRisk", "balance"):
+        script.on("GET", f"/fapi/v3/{path}", ok([]))
+    told: list[Event] = []
+    async with _gateway(script, told=told) as gateway:
+        news = [WalletSeen(wallet_usdt=Decimal(n), seen_ms=n) for n in range(3)]
+        gateway._from_stream(StreamRestored())
+        gateway._from_stream(news[0])
+        gateway._from_stream(news[1])
+        events = await gateway.perform(TakeSnapshot())
+        gateway._from_stream(news[2])
+    assert [type(event).__name__ for event in events] == [
+        "SnapshotTaken",
+        "WalletSeen",
+        "WalletSeen",
+    ]
+    assert list(events[1:]) == news[:2]
+    assert told == [StreamRestored(), news[2]]

@@ -26,6 +26,7 @@ from bot.venue.wire_answers import (
 )
 from data.model import MarginType, OrderStatus
 from tests.house import ROOT
+from tests.venue.fake import NOW_MS
 
 FIXTURES = ROOT.parent / "shared/fixtures"
 no_fixtures = pytest.mark.skipif(
@@ -61,7 +62,7 @@ def _body(value: Any) -> bytes:
 
 def test_placement_answer_without_average_price() -> None:
     """Placement answers have no avgPrice since 2026-07: the report says None, not zero."""
-    report = order_report(decode(_body(ORDER), OrderRow), now_ms=1)
+    report = order_report(decode(_body(ORDER), OrderRow), now_ms=NOW_MS)
     assert (report.status, report.filled_quantity) == (OrderStatus.NEW, Decimal(0))
     assert (report.average_price, report.event_ms, report.venue_order_id) == (None, 77, 9)
 
@@ -69,15 +70,15 @@ def test_placement_answer_without_average_price() -> None:
 def test_a_queried_order_has_its_average_price() -> None:
     """A query adds avgPrice; zero there means nothing was filled."""
     row = decode(_body({**ORDER, "avgPrice": "10.5", "executedQty": "2"}), OrderRow)
-    assert order_report(row, now_ms=1).average_price == Decimal("10.5")
+    assert order_report(row, now_ms=NOW_MS).average_price == Decimal("10.5")
     zero = decode(_body({**ORDER, "avgPrice": "0.00000"}), OrderRow)
-    assert order_report(zero, now_ms=1).average_price is None
+    assert order_report(zero, now_ms=NOW_MS).average_price is None
 
 
 def test_a_status_nobody_knows_is_malformed() -> None:
     """A new status must not be taken for any known one."""
     with pytest.raises(Malformed):
-        order_report(decode(_body({**ORDER, "status": "ODD"}), OrderRow), now_ms=1)
+        order_report(decode(_body({**ORDER, "status": "ODD"}), OrderRow), now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_recorded_answers_decode() -> None:
     orders = decode((rest / "http_futures_account_orders.json").read_bytes(), list[OrderRow])
     assert orders[0].client_order_id == "abc"
     algos = decode((rest / "open_algo_orders.json").read_bytes(), list[AlgoRow])
-    assert algo_report(algos[0], now_ms=1).status is OrderStatus.NEW
+    assert algo_report(algos[0], now_ms=NOW_MS).status is OrderStatus.NEW
 
 
 def test_margin_types_in_every_spelling() -> None:

@@ -1,6 +1,7 @@
 """The whole error table, row by row as the reference sheet's section 7 has it."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,12 @@ from bot.venue.wire_errors import (
     Unknown,
     class_of,
     outcome_of,
+)
+from tests.house import ROOT
+
+SHEET_FILE = ROOT.parent / "shared/reference/binance-usdm.md"
+no_sheet = pytest.mark.skipif(
+    not SHEET_FILE.exists(), reason="the shared reference sheet is not beside this checkout"
 )
 
 T, U, R = ErrorClass.TEMPORARY, ErrorClass.UNKNOWN_OUTCOME, ErrorClass.FATAL_REQUEST
@@ -47,6 +54,109 @@ def test_every_code_has_the_class_of_the_sheet(code: int, kind: ErrorClass) -> N
 def test_the_table_holds_the_sheet_and_nothing_else() -> None:
     """No code is missing from the table, and none was invented."""
     assert dict(ROWS) == dict(ERROR_TABLE)
+
+
+# Where the sheet's class column says more than one word, or leaves the class to a query: ours.
+PROSE: dict[int, ErrorClass] = {
+    -1022: R,  # fatal for the account when every call has it: bot/venue/standing.py counts
+    -1109: A,
+    -1112: T,
+    -2013: C,
+    -2011: C,
+    -2022: C,
+    -4116: C,
+    -4129: C,
+    -4130: C,
+    -4142: R,
+    -4171: B,
+    -4403: R,
+    -4509: C,
+    -5021: R,
+    -5022: R,
+    -5027: B,
+    -5043: T,
+    -4083: U,
+}
+WORDS = {
+    "BENIGN": B,
+    "TEMPORARY": T,
+    "UNKNOWN_OUTCOME": U,
+    "FATAL_REQUEST": R,
+    "FATAL_ACCOUNT": A,
+}
+
+
+def _sheet_rows(title: str) -> list[list[str]]:
+    section = SHEET_FILE.read_text().split(f"### {title}")[1].split("\n#")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def _codes(cell: str) -> set[int]:
+    found: set[int] = set()
+    for first, last in re.findall(r"-(\d{4})\.\.-(\d{4})", cell):
+        found.update(-code for code in range(int(first), int(last) + 1))
+    return found | {-int(code) for code in re.findall(r"-(\d{4})", cell)}
+
+
+@no_sheet
+def test_every_code_of_the_sheet_file_is_in_the_table() -> None:
+    """The sheet's own tables, read as they stand: each code is here, in the class it names."""
+    listed: set[int] = set()
+    for title in ("7.1", "7.2"):
+        for cells in _sheet_rows(title):
+            for code in _codes(cells[0]):
+                listed.add(code)
+                named = re.match(r"[A-Z_]+", cells[2])
+                wanted = PROSE.get(code) or WORDS[named.group(0) if named else ""]
+                assert ERROR_TABLE[code] is wanted, (code, cells)
+    assert listed == set(ERROR_TABLE)
+
+
+# One example of each row of the sheet's section 7.3, keyed by the start of its first cell.
+HTTP_CASES: dict[str, list[tuple[int, int | None, str, ErrorClass]]] = {
+    '503 "Unknown error': [(503, -1000, "Unknown error, please check your request", U)],
+    '503 "Service Unavailable."': [(503, None, "Service Unavailable.", T)],
+    '503 "Internal error': [(503, -1001, "Internal error; unable to process your request.", T)],
+    "503 + -1008": [(503, -1008, "Request throttled by system-level protection.", T)],
+    "503 other text": [
+        (503, None, "new words", U),
+        (503, None, "", U),
+        (500, None, "", U),
+        (502, None, "", U),
+        (504, None, "", U),
+        (500, None, "Request occur unknown error.", U),
+    ],
+    "408, client timeout": [(408, None, "", U)],  # the other two: tests/venue/test_rest.py
+    "connect refused": [],  # NotSent, no HTTP: tests/venue/test_rest.py
+    "429, 418": [(429, -1003, "Too many", T), (418, -1003, "banned", T)],
+    "403": [(403, None, "<html>", T)],
+    "451": [(451, None, "restricted location", A)],
+    "401": [(401, None, "", A), (401, -2014, "API-key format invalid.", A)],
+}
+
+
+@pytest.mark.parametrize("case", [case for cases in HTTP_CASES.values() for case in cases])
+def test_every_http_case_has_the_class_of_the_sheet(
+    case: tuple[int, int | None, str, ErrorClass],
+) -> None:
+    """An unknown outcome is Unknown, the others are refusals of their class."""
+    status, code, text, kind = case
+    outcome = _error(status, code, text)
+    if kind is U:
+        assert isinstance(outcome, Unknown)
+    else:
+        assert isinstance(outcome, Refused)
+        assert outcome.kind is kind
+
+
+@no_sheet
+def test_every_http_case_of_the_sheet_file_has_an_example() -> None:
+    """Section 7.3, row by row: none is without its example above, none is left over."""
+    firsts = [cells[0] for cells in _sheet_rows("7.3")]
+    matched = [[key for key in HTTP_CASES if first.startswith(key)] for first in firsts]
+    assert all(len(keys) == 1 for keys in matched), matched
+    assert {keys[0] for keys in matched} == set(HTTP_CASES)
 
 
 def _error(status: int, code: int | None, text: str, *, write: bool = True, **headers: str):

@@ -172,7 +172,7 @@ def test_a_conditional_order_reports_itself(told: str, status: OrderStatus) -> N
 
 
 def test_account_update_tells_positions_and_wallet() -> None:
-    """One-way positions and the USDT wallet; hedge rows and other assets are not ours."""
+    """The row of the side that is held, and the USDT wallet; other assets are not ours."""
     frame = {
         "e": "ACCOUNT_UPDATE",
         "T": 9,
@@ -181,7 +181,7 @@ def test_account_update_tells_positions_and_wallet() -> None:
             "B": [{"a": "USDT", "wb": "10.5", "bc": "-1"}, {"a": "BNB", "wb": "3"}],
             "P": [
                 {"s": "BTCUSDT", "pa": "-0.5", "ep": "100", "ps": "BOTH"},
-                {"s": "BTCUSDT", "pa": "1", "ep": "100", "ps": "LONG"},
+                {"s": "BTCUSDT", "pa": "0", "ep": "0", "ps": "LONG"},
             ],
         },
     }
@@ -191,6 +191,38 @@ def test_account_update_tells_positions_and_wallet() -> None:
         ),
         WalletSeen(wallet_usdt=Decimal("10.5"), seen_ms=9),
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "quantity"),
+    [(("1", "0"), "1"), (("0", "-2"), "-2"), (("0", "2"), "-2"), (("0", "0"), "0")],
+)
+def test_hedge_rows_become_one_signed_position(held: tuple[str, str], quantity: str) -> None:
+    """A short side counts negative whatever its sign on the wire."""
+    rows = [
+        {"s": "X", "pa": amount, "ep": "1", "ps": side}
+        for amount, side in zip(held, ("LONG", "SHORT"), strict=True)
+    ]
+    frame = {"e": "ACCOUNT_UPDATE", "T": 9, "a": {"m": "ORDER", "P": rows}}
+    (event,) = read_user_frame(json.dumps(frame).encode()).events
+    assert isinstance(event, PositionSeen)
+    assert event.quantity == Decimal(quantity)
+
+
+def test_a_symbol_held_both_ways_is_no_position() -> None:
+    """Nothing is concluded from it, but it is counted."""
+    rows = [{"s": "X", "pa": "1", "ep": "1", "ps": side} for side in ("LONG", "SHORT")]
+    frame = {"e": "ACCOUNT_UPDATE", "T": 9, "a": {"m": "ORDER", "P": rows}}
+    news = read_user_frame(json.dumps(frame).encode())
+    assert (news.events, news.odd) == ((), "symbol held long and short")
+
+
+def test_numbers_may_come_as_text_and_text_fields_may_be_missing() -> None:
+    """Integers and decimals are read either way; optional fields may be absent or new ones come."""
+    body = {"s": "X", "c": "id", "S": "BUY", "X": "NEW", "x": "NEW", "i": "7", "T": "5"}
+    frame = {"e": "ORDER_TRADE_UPDATE", "T": "9", "o": body | {"z": 0, "q": 1.5, "new": [1]}}
+    report = _report(read_user_frame(json.dumps(frame).encode()))
+    assert (report.venue_order_id, report.event_ms) == (7, 9)
 
 
 def test_the_other_kinds() -> None:
@@ -269,9 +301,9 @@ def test_captured_market_order_decodes() -> None:
 @no_fixtures
 @pytest.mark.parametrize("path", USER_SAMPLES, ids=lambda path: path.stem)
 def test_every_recorded_user_frame_decodes(path: Any) -> None:
-    """Each sample is understood: none malformed, none odd."""
+    """Each sample is understood: none malformed, none odd but one symbol held both ways."""
     news = read_user_frame(path.read_bytes())
-    assert not news.odd
+    assert news.odd in ("", "symbol held long and short")
     assert news.events or news.kind == "TRADE_LITE"
 
 
