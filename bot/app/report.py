@@ -10,10 +10,10 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
-from bot.app.service import rss_mb_peak
 from bot.core.desk import Desk
 from bot.core.messages import ShowCard, SignalRaised
 from bot.core.trade import ORDER_OVER, Outcome, Role, Trade
+from bot.shell.process import rss_mb_peak
 from bot.shell.steps import StepRecord
 from data.model import ClosedTrade
 from data.money import ZERO, plain

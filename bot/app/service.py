@@ -8,7 +8,6 @@ Must not know: settings; it is handed plain parts.
 """
 
 import asyncio
-import resource
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from bot.shell.errors import Unknown
 from bot.shell.jobs import Jobs
 from bot.shell.metrics import Metrics, Page
 from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
+from bot.shell.process import rss_mb_peak
 from bot.shell.recorder import LineRecord, Recorder, load_desk
 from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd
@@ -303,11 +303,6 @@ class Service:
             dropped=engine.dropped,
             seq=engine.seq,
         )
-
-
-def rss_mb_peak() -> float:
-    """The most memory this process has had resident, in MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 def _hand_on(ears: Sequence[BarSink], candle: Candle) -> None:

@@ -10,7 +10,6 @@ Must not know: the network, chat, a database.
 import csv
 import html
 import json
-import resource
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -44,6 +43,7 @@ from bot.shell.analyst import Analyst, Questions
 from bot.shell.clock import VirtualClock
 from bot.shell.errors import SettingFault
 from bot.shell.ports import Window
+from bot.shell.process import cpu_s, rss_mb_peak
 from data.candles import CandleWindow
 from data.model import Candle, ClosedTrade, Instrument
 from data.money import ZERO, plain
@@ -219,7 +219,6 @@ def main(
 def _report_of(run: Backtest) -> dict[str, Any]:
     results = sorted(run.closed.values(), key=lambda result: result.closed_ms)
     wins = sum(result.pnl_usdt > 0 for result in results)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "metrics": {
             "trades": len(results),
@@ -230,8 +229,8 @@ def _report_of(run: Backtest) -> dict[str, Any]:
             "wallet_peak_usdt": plain(run.desk.wallet_peak_usdt),
         },
         "bars": run.bars,
-        "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-        "rss_mb_peak": round(usage.ru_maxrss / 1024, 1),
+        "cpu_s": round(cpu_s(), 3),
+        "rss_mb_peak": rss_mb_peak(),
         "trades": [_row_of(result) for result in results],
     }
 

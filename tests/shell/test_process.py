@@ -1,0 +1,26 @@
+"""What a process costs."""
+
+import subprocess
+import sys
+
+from bot.shell.process import cpu_s, rss_mb_peak
+
+ASK = "from bot.shell.process import rss_mb_peak; print(rss_mb_peak())"
+
+
+def test_a_small_program_of_a_large_one_looks_small() -> None:
+    """The peak is the process's own, whoever started it."""
+    ballast = bytearray(200 * 1024 * 1024)
+    for place in range(0, len(ballast), 4096):
+        ballast[place] = 1
+    run = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+    assert rss_mb_peak() > 200
+    assert 1 < float(run.stdout) < 150
+    del ballast
+
+
+def test_work_costs_processor_time() -> None:
+    """CPU seconds grow with work and never shrink."""
+    before_s = cpu_s()
+    assert sum(number * number for number in range(300_000)) > 0
+    assert cpu_s() > before_s
