@@ -21,11 +21,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from bot.advisor.answer import GEMINI, Doubt, RawAnswer, Receipt, abstain, read_answer
 from bot.advisor.budget import Usage, cost_usd_of, estimate_usd, quota_resets_ms
 from bot.advisor.prompt import ANSWER_SCHEMA, Prompt, clean, prompt_of
 from bot.core.messages import Question
 from bot.shell.clock import Clock, wall_monotonic_s, wall_sleep_s
+from bot.shell.hush import Hush
 from data.model import Decision
 from data.money import ZERO
 
@@ -44,6 +47,8 @@ THINKING_LEVELS: Final = (
     ("gemini-3.7-flash", "LOW"),
     ("gemini-3.6-flash", "LOW"),
 )
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,7 @@ class GeminiAdvisor:
         self._keep = keep
         self._loading: asyncio.Task[Client] | None = None
         self._spent_until_ms: dict[str, int] = {}
+        self._hush = Hush()
         self.doubts: Counter[str] = Counter()  # abstentions by Doubt, for metrics
 
     @property
@@ -204,7 +210,12 @@ class GeminiAdvisor:
         else:
             decision = abstain(question, outcome.doubt, outcome.detail, receipt)
         if decision.abstained:
-            self.doubts[decision.abstained.split(":", 1)[0]] += 1
+            doubt = decision.abstained.split(":", 1)[0]
+            self.doubts[doubt] += 1
+            if count := self._hush.count(doubt):
+                log.warning(
+                    "adviser_abstained", kind=doubt, count=count, detail=decision.abstained[:200]
+                )
         return decision
 
     def _settle(self, state: _Round) -> None:

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from bot.control.hush import Hush
 from bot.shell.clock import Clock
+from bot.shell.hush import Hush
 from data.store.rows import UserRole, UserRow
 
 PAIRING_NOTE: Final = "pairing"

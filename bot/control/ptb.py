@@ -32,9 +32,9 @@ from telegram.request import HTTPXRequest
 
 from bot.control.chat import ChatRefused, ChatUnreached, Content, Refusal
 from bot.control.html import plain_text
-from bot.control.hush import Hush
 from bot.control.views.look import Button, Keyboard
 from bot.shell.errors import BotError, Unknown
+from bot.shell.hush import Hush
 
 WAIT_S_UNSAID: Final = 5.0
 WAIT_S_MAX: Final = 3_600.0

@@ -25,7 +25,6 @@ from bot.control.catalog import LANGUAGES, words
 from bot.control.chat import Chat
 from bot.control.ear import Ear, Ears
 from bot.control.gate import Gate, PeopleStore
-from bot.control.hush import Hush
 from bot.control.outbox import Message as Post
 from bot.control.outbox import Outbox, OutboxStore, Priority
 from bot.control.pictures import Pictures
@@ -39,6 +38,7 @@ from bot.core.messages import Level, ShowCard, Tell
 from bot.core.trade import Trade
 from bot.shell.clock import Clock
 from bot.shell.errors import SettingFault
+from bot.shell.hush import Hush
 from bot.shell.ports import EventSink, Market
 from data.store.rows import UserRow
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bot.core.desk import Desk
 from bot.core.messages import AskAdvisor, Command, Event, Question, ShowCard, Tell, VenueCommand
+from bot.core.strategies.window import Bars
 from bot.core.trade import Trade
 from data.model import Candle, Decision, Instrument
 
@@ -25,21 +23,7 @@ class Venue(Protocol):
         """Carry one command out, once, and say what came of it. Raises only OurFault."""
 
 
-class Window(Protocol):
-    """Closed bars of one symbol and timeframe, oldest first, as float64 arrays of shape (n,)."""
-
-    @property
-    def open_ms(self) -> NDArray[np.int64]: ...
-    @property
-    def open(self) -> NDArray[np.float64]: ...
-    @property
-    def high(self) -> NDArray[np.float64]: ...
-    @property
-    def low(self) -> NDArray[np.float64]: ...
-    @property
-    def close(self) -> NDArray[np.float64]: ...
-    @property
-    def volume(self) -> NDArray[np.float64]: ...
+Window = Bars  # closed bars of one symbol and timeframe, as strategies see them
 
 
 class Market(Protocol):

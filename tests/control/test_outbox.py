@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bot.control.chat import ChatRefused, ChatUnreached, Content, Refusal
 from bot.control.html import Html, text
-from bot.control.hush import Hush
 from bot.control.outbox import WAITING_MAX, Message, Outbox, Priority
 from bot.control.pace import Bucket, Pace
 from bot.shell.clock import VirtualClock
 from bot.shell.errors import Unknown
+from bot.shell.hush import Hush
 from data.store.rows import OutboxRow
 from tests.control.samples import OWNER_CHAT, open_store
 
