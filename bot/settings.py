@@ -52,6 +52,11 @@ WS_URLS: Final = {
     Mode.TESTNET: "wss://demo-fstream.binance.com",
     Mode.LIVE: "wss://fstream.binance.com",
 }
+SAPI_URLS: Final = {
+    Mode.PAPER: "",
+    Mode.TESTNET: "",  # the testnet has no wallet service
+    Mode.LIVE: "https://api.binance.com",
+}
 HTTP: Final = r"^(https?://[^\s]+)?$"
 WS: Final = r"^(wss?://[^\s]+)?$"
 SYMBOL: Final = r"^[A-Z0-9]{2,30}$"
@@ -123,6 +128,11 @@ class Settings(BaseSettings):
     )
     binance_rest_url: str = Field("", pattern=HTTP, description="REST address; empty: by mode")
     binance_ws_url: str = Field("", pattern=WS, description="stream address; empty: by mode")
+    binance_sapi_url: str = Field(
+        "",
+        pattern=HTTP,
+        description="wallet service that tells a key's permissions; empty: by mode",
+    )
     telegram_base_url: str = Field(
         "https://api.telegram.org", pattern=HTTP, min_length=1, description="the Bot API's address"
     )
@@ -168,6 +178,11 @@ class Settings(BaseSettings):
     def ws_url(self) -> str:
         """The exchange's stream address, without a slash at its end."""
         return (self.binance_ws_url or WS_URLS[self.world]).rstrip("/")
+
+    @property
+    def sapi_url(self) -> str:
+        """The wallet service's address, without a slash at its end; "" where there is none."""
+        return (self.binance_sapi_url or SAPI_URLS[self.world]).rstrip("/")
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret's plain text, for the log's redaction."""

@@ -14,9 +14,9 @@ from bot.settings import Mode, Settings
 from bot.shell.clock import SystemClock
 from bot.shell.errors import SettingFault
 from bot.venue.checks import StartupCheck, startup_checks
-from bot.venue.gateway import Gateway
+from bot.venue.gateway import Gateway, GatewayOptions
 from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
-from bot.venue.wire import HmacSigner
+from bot.venue.signers import signer_of
 from bot.venue.wire_weight import WeightBudget
 from data.store.errors import StoreError
 from data.store.store import Store
@@ -63,23 +63,32 @@ async def _exchange(settings: Settings) -> list[StartupCheck]:
     credentials = None
     if settings.world is not Mode.PAPER:
         keys = await read_keys(settings, ACCOUNT)
-        credentials = Credentials(api_key=keys.api_key, signer=HmacSigner(keys.api_secret))
+        credentials = Credentials(api_key=keys.api_key, signer=signer_of(keys.api_secret))
+    clock = SystemClock()
     session = open_session()
-    try:
-        rest = RestClient(
-            address=RestAddress(
-                base_url=settings.rest_url, sandbox_allowed=is_here(settings.rest_url)
-            ),
+
+    def client(url: str) -> RestClient:
+        return RestClient(
+            address=RestAddress(base_url=url, sandbox_allowed=is_here(url)),
             session=session,
-            clock=SystemClock(),
+            clock=clock,
             budget=WeightBudget(),
             dice=Random(0),
             credentials=credentials,
         )
+
+    try:
+        rest = client(settings.rest_url)
         if credentials is None:
             return [one for one in await startup_checks(rest) if one.name in PUBLIC]
         gateway = Gateway(
-            rest=rest, ws_url=settings.ws_url, dice=Random(0), sink=lambda event: None
+            rest=rest,
+            ws_url=settings.ws_url,
+            dice=Random(0),
+            sink=lambda event: None,
+            options=GatewayOptions(
+                permissions=client(settings.sapi_url) if settings.sapi_url else None
+            ),
         )
         return list(await gateway.startup_checks())
     finally:

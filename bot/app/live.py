@@ -224,6 +224,8 @@ def _world_options(settings: Settings, exposed: tuple[str, ...]) -> WorldOptions
         ),
         timeframes=tuple(sorted({bot.timeframe for bot in bots})),
         sandbox_allowed=here and settings.world is not Mode.LIVE,
+        sapi_url=settings.sapi_url,
+        live=settings.world is Mode.LIVE,
         streams_per_connection=settings.ws_max_streams_per_conn,
         seed=secrets.randbits(32),
         resync_every_s=LOCAL_RESYNC_S if here else 0.0,

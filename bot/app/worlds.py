@@ -27,7 +27,7 @@ from bot.shell.ports import BarSink, EventSink, Venue
 from bot.venue.gateway import Gateway, GatewayOptions
 from bot.venue.market import LiveMarket, MarketOptions
 from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
-from bot.venue.wire import HmacSigner
+from bot.venue.signers import signer_of
 from bot.venue.wire_weight import WeightBudget
 from data.candles import CandleWindow
 from data.model import Instrument
@@ -52,6 +52,8 @@ class WorldOptions:
     symbols: tuple[str, ...]
     timeframes: tuple[str, ...]
     sandbox_allowed: bool = False  # the other side is a sandbox on this machine
+    sapi_url: str = ""  # the wallet service, which tells a key's permissions; "" without one
+    live: bool = False  # real money: a key that may move it out is refused
     streams_per_connection: int = 50
     seed: int = 0  # of the jitter between retries
     resync_every_s: float = 0.0  # wall; a sandbox that stalls lets the clock run ahead of it
@@ -121,6 +123,18 @@ class _Base:
             credentials=credentials,
         )
 
+    def _wallet_client(self, credentials: Credentials) -> RestClient | None:
+        if not self._options.sapi_url:
+            return None
+        return RestClient(
+            address=RestAddress(base_url=self._options.sapi_url),
+            session=self._session,
+            clock=self.clock,
+            budget=WeightBudget(),  # another service, with limits of its own
+            dice=self._dice,
+            credentials=credentials,
+        )
+
     def _market(self, rest: RestClient) -> LiveMarket:
         return LiveMarket(
             rest=rest,
@@ -179,14 +193,19 @@ class ExchangeWorld(_Base):
         gateway_options: GatewayOptions | None = None,
     ) -> None:
         super().__init__(options, clock=clock, bar_sink=bar_sink)
-        self._rest = self._client(Credentials(api_key=api_key, signer=HmacSigner(api_secret)))
+        credentials = Credentials(api_key=api_key, signer=signer_of(api_secret))
+        self._rest = self._client(credentials)
         self.market = self._market(self._rest)
         self._gateway = Gateway(
             rest=self._rest,
             ws_url=options.ws_url,
             dice=self._dice,
             sink=sink,
-            options=gateway_options,
+            options=replace(
+                gateway_options or GatewayOptions(),
+                live=options.live,
+                permissions=self._wallet_client(credentials),
+            ),
         )
 
     @property

@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.shell.errors import SettingFault
-from bot.venue.signers import Ed25519Signer
+from bot.venue.signers import Ed25519Signer, signer_of
+from bot.venue.wire import HmacSigner
 
 
 def _pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> str:
@@ -27,3 +28,13 @@ def test_anything_else_is_a_setting_fault_that_shows_no_secret(pem: str) -> None
     with pytest.raises(SettingFault) as raised:
         Ed25519Signer(pem)
     assert pem not in str(raised.value)
+
+
+def test_the_secrets_form_picks_the_scheme() -> None:
+    """A PEM block, also on one line, signs with Ed25519; any other text is an HMAC secret."""
+    pem = _pem(ed25519.Ed25519PrivateKey.generate())
+    payload = b"a=1"
+    signature = Ed25519Signer(pem).sign(payload)
+    for text in (pem, pem.replace("\n", "\\n"), f"\n{pem}\n"):
+        assert signer_of(text).sign(payload) == signature
+    assert signer_of("secret").sign(payload) == HmacSigner("secret").sign(payload)

@@ -10,12 +10,15 @@ from bot.venue.wire import Method, Priority, Security
 from bot.venue.wire_requests import (
     WorkingType,
     cancel_algo_request,
+    countdown_request,
     klines_request,
     listen_key_request,
     open_orders_request,
     place_algo_request,
     place_request,
+    position_side_of,
     trades_request,
+    trailing_stop_request,
 )
 from data.model import OrderKind, Side
 
@@ -89,6 +92,57 @@ def test_a_stop_of_a_quantity_is_reduce_only() -> None:
     params = dict(place_algo_request(part, WorkingType.CONTRACT_PRICE).params)
     assert (params["quantity"], params["reduceOnly"]) == ("0.5", "true")
     assert "closePosition" not in params
+
+
+@pytest.mark.parametrize(
+    ("role", "side", "held"),
+    [
+        (Role.ENTRY, Side.BUY, "LONG"),
+        (Role.ENTRY, Side.SELL, "SHORT"),
+        (Role.STOP, Side.SELL, "LONG"),
+        (Role.TARGET, Side.BUY, "SHORT"),
+        (Role.CLOSE, Side.SELL, "LONG"),
+    ],
+)
+def test_in_hedge_mode_every_order_names_its_position(role: Role, side: Side, held: str) -> None:
+    """reduceOnly is refused there (-1106): LONG with SELL reduces by itself."""
+    order = replace(STOP, role=role, side=side, close_position=False, reduce_only=True)
+    assert position_side_of(order) == held
+    params = dict(place_algo_request(order, WorkingType.MARK_PRICE, hedge=True).params)
+    assert params["positionSide"] == held
+    assert "reduceOnly" not in params
+
+
+def test_a_trailing_stop_has_a_quantity_and_a_callback() -> None:
+    """The exchange follows the price: no trigger, an optional start, percent off the best."""
+    order = replace(STOP, close_position=False, reduce_only=True, quantity=Decimal("0.5"))
+    request = trailing_stop_request(order, Decimal("1.50"), WorkingType.MARK_PRICE)
+    assert request.path == "/fapi/v1/algoOrder"
+    assert request.params == (
+        ("algoType", "CONDITIONAL"),
+        ("symbol", "BTCUSDT"),
+        ("side", "SELL"),
+        ("type", "TRAILING_STOP_MARKET"),
+        ("callbackRate", "1.5"),
+        ("workingType", "MARK_PRICE"),
+        ("quantity", "0.5"),
+        ("reduceOnly", "true"),
+        ("clientAlgoId", "tb-s1"),
+    )
+    later = trailing_stop_request(
+        order, Decimal(1), WorkingType.MARK_PRICE, activation_price=Decimal("110.0")
+    )
+    assert dict(later.params)["activatePrice"] == "110"
+    for callback in (Decimal("0.09"), Decimal("20.1")):
+        with pytest.raises(AssertionError):
+            trailing_stop_request(order, callback, WorkingType.MARK_PRICE)
+
+
+def test_the_countdown_is_dear_and_can_be_called_off() -> None:
+    """Weight 10; zero calls it off."""
+    request = countdown_request("BTCUSDT", 0)
+    assert (request.weight, request.is_write) == (10, True)
+    assert request.params == (("symbol", "BTCUSDT"), ("countdownTime", "0"))
 
 
 def test_an_order_goes_only_to_its_own_service() -> None:
