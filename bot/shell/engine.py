@@ -174,6 +174,8 @@ class Engine:
         if taken is None:
             await self._inbox.wait(self._rest_s())
             self._on_beat()
+            if self._backlog:  # A quiet hour must not keep entries barred once there is room.
+                await self._keep_backlog()
             return
         await self._take(*taken)
 
@@ -267,6 +269,9 @@ class Engine:
         if len(self._backlog) > BACKLOG_MAX:
             lost = self._backlog.popleft()
             self._backlog[0].changed = lost.changed | self._backlog[0].changed
+        await self._keep_backlog()
+
+    async def _keep_backlog(self) -> None:
         try:
             while self._backlog:
                 await self._keep_one(self._backlog[0])
