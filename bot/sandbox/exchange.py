@@ -10,11 +10,14 @@ tell about either goes to an outbox in the real order, taken by `drain_events`:
                    -> finished -> siblings that lost their position expire
 
 It is pure: time is an argument, ids are counters, randomness (only slippage uses it) is a seeded
-Random passed in. Same calls, same answers. One-way position mode, USDT margin, no multi-assets.
+Random passed in. Same calls, same answers. USDT margin only, no multi-assets.
 
 Differences from the real exchange, on purpose: the book is one price with optional liquidity a
-step; a liquidation closes the whole position at the last price; the mark follows the last price
-unless `set_mark` separates them; funding rates are what `set_funding` says (0.01 % by default).
+step, and its orders trade with nobody, so self-trade prevention has nothing to do; an amended
+order keeps its place; a liquidation closes the whole position at the last price; the mark follows
+the last price unless `set_mark` separates them; funding rates are what `set_funding` says (0.01 %
+by default); hedge mode adds both books' margin and nets nothing; the position mode is refused
+while a conditional order waits, as with a plain one.
 
 Must not know: HTTP, any exchange's spelling, the trading service.
 """
@@ -24,37 +27,32 @@ from decimal import Decimal
 from random import Random
 
 from bot.sandbox import exchange_algo as algo
+from bot.sandbox import exchange_amend as deadlines
 from bot.sandbox import exchange_book as book
 from bot.sandbox import exchange_forced as forced
-from bot.sandbox import exchange_margin as margin
 from bot.sandbox import exchange_rules as rules
-from bot.sandbox.exchange_fill import tell_account
+from bot.sandbox import exchange_settings as settings
 from bot.sandbox.exchange_records import (
-    AccountCause,
-    BalanceView,
+    Amendment,
     ConditionalRequest,
     ConditionalView,
-    Income,
-    IncomeKind,
-    LeverageEvent,
     OrderRequest,
     OrderView,
-    PositionView,
     Refusal,
-    UserEvent,
 )
-from bot.sandbox.exchange_state import Account, Conditional, Market, Order, World
-from data.model import Fill, Instrument, MarginType
+from bot.sandbox.exchange_state import Account, Holding, Market, World
+from bot.sandbox.exchange_views import MAIN as MAIN
+from bot.sandbox.exchange_views import ExchangeViews
+from data.model import Instrument, MarginType
 from data.money import ZERO
 
-MAIN = "main"
 WALLET_USDT = Decimal(10_000)
 MAKER_RATE = Decimal("0.0002")
 TAKER_RATE = Decimal("0.0005")
 LIQUIDATION_FEE_RATE = Decimal("0.0125")
 
 
-class Exchange:
+class Exchange(ExchangeViews):
     """Several symbols, one or more accounts. Every call that acts takes `now_ms`."""
 
     def __init__(
@@ -67,7 +65,7 @@ class Exchange:
         rng: Random | None = None,
     ) -> None:
         self.start_wallet_usdt = wallet_usdt
-        self._world = World(
+        world = World(
             markets={one.symbol: Market(instrument=one) for one in instruments},
             accounts={a: Account(account_id=a, wallet=wallet_usdt) for a in accounts},
             maker_rate=MAKER_RATE,
@@ -76,6 +74,7 @@ class Exchange:
             slippage_bps=slippage_bps,
             rng=rng,
         )
+        super().__init__(world)
 
     # Prices
 
@@ -120,15 +119,6 @@ class Exchange:
             if market.next_funding_ms:
                 market.next_funding_ms = forced.next_boundary(market.updated_ms, interval_ms)
 
-    def market(self, symbol: str) -> Market | None:
-        """The symbol's prices and funding, live; read only. None when it is not listed."""
-        return self._world.markets.get(symbol)
-
-    @property
-    def markets(self) -> dict[str, Market]:
-        """Every listed symbol, live; read only."""
-        return self._world.markets
-
     # Plain orders
 
     def place(
@@ -141,6 +131,22 @@ class Exchange:
             self._after_fill(owner, request.symbol)
         return answer
 
+    def amend(self, wish: Amendment, now_ms: int, *, account: str = MAIN) -> OrderView | Refusal:
+        """Give a resting LIMIT order a new price and size; -2013 when it is not open."""
+        owner = self._at(account, now_ms)
+        order = self._find(owner, wish.symbol, wish.key)
+        if order is None or order.number not in owner.open_orders.get(wish.symbol, {}):
+            return rules.NO_ORDER
+        filled = order.filled
+        answer = deadlines.amend(self._world, owner, order, wish)
+        if order.filled != filled or owner.working_children:
+            self._after_fill(owner, wish.symbol)
+        return answer
+
+    def test(self, request: OrderRequest, now_ms: int, *, account: str = MAIN) -> Refusal | None:
+        """What placing this order would be refused for; nothing is placed."""
+        return book.check(self._world, self._at(account, now_ms), request)
+
     def cancel(
         self, symbol: str, key: int | str, now_ms: int, *, account: str = MAIN
     ) -> OrderView | Refusal:
@@ -150,6 +156,7 @@ class Exchange:
         if order is None or order.number not in owner.open_orders.get(symbol, {}):
             return rules.UNKNOWN_ORDER
         book.cancel(self._world, owner, order)
+        self._after_cancel(owner, symbol)
         return order.view()
 
     def cancel_all(self, symbol: str, now_ms: int, *, account: str = MAIN) -> int:
@@ -158,24 +165,39 @@ class Exchange:
         orders = list(owner.open_orders.get(symbol, {}).values())
         for order in orders:
             book.cancel(self._world, owner, order)
+        self._after_cancel(owner, symbol)
         return len(orders)
 
-    def order(self, symbol: str, key: int | str, *, account: str = MAIN) -> OrderView | Refusal:
-        """An order by number or client id (the newest of that id), open or ended; else -2013."""
-        order = self._find(self._world.accounts[account], symbol, key)
-        return rules.NO_ORDER if order is None else order.view()
+    def cancel_after(
+        self, symbol: str, countdown_ms: int, now_ms: int, *, account: str = MAIN
+    ) -> None:
+        """Cancel the symbol's plain orders in `countdown_ms` unless told again; 0 forgets it."""
+        owner = self._at(account, now_ms)
+        if countdown_ms:
+            owner.countdowns[symbol] = now_ms + countdown_ms
+        else:
+            owner.countdowns.pop(symbol, None)
 
-    def open_orders(self, symbol: str | None = None, *, account: str = MAIN) -> list[OrderView]:
-        """The open plain orders, oldest first."""
-        books = self._world.accounts[account].open_orders
-        chosen = books.values() if symbol is None else [books.get(symbol, {})]
-        found = [order.view() for one in chosen for order in one.values()]
-        return sorted(found, key=lambda view: view.number)
+    def pass_time(self, now_ms: int) -> None:
+        """Carry out what was due by now: good-till dates and countdowns."""
+        self._world.now_ms = max(self._world.now_ms, now_ms)
+        for owner in self._world.accounts.values():
+            due = owner.dated or owner.countdowns
+            if due and deadlines.pass_deadlines(self._world, owner) and owner.working_children:
+                for symbol in tuple(owner.working_children):
+                    algo.finish_children(self._world, owner, symbol)
 
-    def orders(self, symbol: str | None = None, *, account: str = MAIN) -> list[OrderView]:
-        """Every plain order known, open or ended, oldest first."""
-        known = self._world.accounts[account].orders.values()
-        return [order.view() for order in known if symbol in (None, order.symbol)]
+    def next_deadline_ms(self) -> int | None:
+        """When `pass_time` has something to do; None when nothing is due."""
+        due = [
+            moment
+            for owner in self._world.accounts.values()
+            for moment in (
+                *owner.countdowns.values(),
+                *(order.good_till_ms for order in owner.dated.values()),
+            )
+        ]
+        return min(due, default=None)
 
     # Conditional orders
 
@@ -204,120 +226,24 @@ class Exchange:
             algo.cancel_conditional(self._world, owner, order)
         return len(orders)
 
-    def conditional(self, key: int | str, *, account: str = MAIN) -> ConditionalView | Refusal:
-        """A conditional order by number or client id (the newest of that id); else -2013."""
-        order = self._find_conditional(self._world.accounts[account], key)
-        return rules.NO_ORDER if order is None else order.view()
-
-    def open_conditionals(
-        self, symbol: str | None = None, *, account: str = MAIN
-    ) -> list[ConditionalView]:
-        """The waiting conditional orders, oldest first."""
-        books = self._world.accounts[account].open_conditionals
-        chosen = books.values() if symbol is None else [books.get(symbol, {})]
-        found = [order.view() for one in chosen for order in one.values()]
-        return sorted(found, key=lambda view: view.number)
-
-    def conditionals(
-        self, symbol: str | None = None, *, account: str = MAIN
-    ) -> list[ConditionalView]:
-        """Every conditional order known, waiting or ended, oldest first."""
-        known = self._world.accounts[account].conditionals.values()
-        return [order.view() for order in known if symbol in (None, order.symbol)]
-
     # The account
-
-    def position(self, symbol: str, *, account: str = MAIN) -> PositionView:
-        """One symbol's position, also when flat."""
-        return margin.position_view(self._world, self._world.accounts[account], symbol)
-
-    def positions(self, *, account: str = MAIN) -> list[PositionView]:
-        """The positions that are not flat."""
-        owner = self._world.accounts[account]
-        held = [h.symbol for h in owner.holdings.values() if h.quantity]
-        return [margin.position_view(self._world, owner, symbol) for symbol in held]
-
-    def quantity(self, symbol: str, *, account: str = MAIN) -> Decimal:
-        """The signed position alone: cheap."""
-        return self._world.accounts[account].quantity_of(symbol)
-
-    def balances(self, *, account: str = MAIN) -> BalanceView:
-        """The wallet and its totals."""
-        return margin.balance_view(self._world, self._world.accounts[account])
-
-    def fills(
-        self, symbol: str | None = None, since_ms: int = 0, *, account: str = MAIN
-    ) -> list[Fill]:
-        """The account's fills from `since_ms` on, oldest first."""
-        rows = self._world.accounts[account].fills
-        return [f for f in rows if f.filled_ms >= since_ms and symbol in (None, f.symbol)]
-
-    def income(
-        self,
-        symbol: str | None = None,
-        since_ms: int = 0,
-        kind: IncomeKind | None = None,
-        *,
-        account: str = MAIN,
-    ) -> list[Income]:
-        """What changed the wallet from `since_ms` on, oldest first."""
-        rows = self._world.accounts[account].income
-        return [
-            row
-            for row in rows
-            if row.paid_ms >= since_ms and symbol in (None, row.symbol) and kind in (None, row.kind)
-        ]
-
-    def leverage(self, symbol: str, *, account: str = MAIN) -> int:
-        """The symbol's leverage as set, or the default of 20."""
-        return self._world.accounts[account].leverage_of(symbol)
-
-    def margin_type(self, symbol: str, *, account: str = MAIN) -> MarginType:
-        """The symbol's margin type as set, or crossed."""
-        return self._world.accounts[account].margin_type_of(symbol)
 
     def set_leverage(
         self, symbol: str, leverage: int, now_ms: int, *, account: str = MAIN
     ) -> Decimal | Refusal:
         """Set a symbol's leverage; the largest position notional it allows, or a refusal."""
-        owner = self._at(account, now_ms)
-        market = self._world.markets.get(symbol)
-        if market is None:
-            return rules.BAD_SYMBOL
-        instrument = market.instrument
-        if not 1 <= leverage <= margin.leverage_max(instrument):
-            text = rules.BAD_LEVERAGE.text.format(leverage)
-            return Refusal(code=rules.BAD_LEVERAGE.code, text=text)
-        quantity = owner.quantity_of(symbol)
-        isolated = owner.margin_type_of(symbol) is MarginType.ISOLATED
-        if quantity and isolated and leverage < owner.leverage_of(symbol):
-            return rules.ISOLATED_LEVERAGE
-        allowed = margin.notional_max(instrument, leverage)
-        if abs(quantity) * market.mark > allowed:
-            return rules.ABOVE_LEVERAGE
-        owner.leverage[symbol] = leverage
-        self._world.outbox.append(
-            LeverageEvent(account_id=account, at_ms=now_ms, symbol=symbol, leverage=leverage)
-        )
-        return allowed
+        return settings.set_leverage(self._world, self._at(account, now_ms), symbol, leverage)
 
     def set_margin_type(
         self, symbol: str, margin_type: MarginType, now_ms: int, *, account: str = MAIN
     ) -> Refusal | None:
         """Set a symbol's margin type; refused when it is set already, with orders or a position."""
         owner = self._at(account, now_ms)
-        if symbol not in self._world.markets:
-            return rules.BAD_SYMBOL
-        if owner.margin_type_of(symbol) is margin_type:
-            return rules.SAME_MARGIN_TYPE
-        if owner.open_orders.get(symbol) or owner.open_conditionals.get(symbol):
-            return rules.ORDERS_BLOCK_MARGIN_TYPE
-        if owner.quantity_of(symbol):
-            return rules.POSITION_BLOCKS_MARGIN_TYPE
-        owner.margin_types[symbol] = margin_type
-        if symbol in owner.holdings:
-            tell_account(self._world, owner, AccountCause.MARGIN_TYPE, symbol)
-        return None
+        return settings.set_margin_type(self._world, owner, symbol, margin_type)
+
+    def set_hedged(self, hedged: bool, now_ms: int, *, account: str = MAIN) -> Refusal | None:
+        """Turn hedge mode on or off; -4059, -4067 or -4068 when that cannot be."""
+        return settings.set_hedged(self._at(account, now_ms), hedged)
 
     # What is done to a trader
 
@@ -325,35 +251,34 @@ class Exchange:
         self, symbol: str, now_ms: int, quantity: Decimal | None = None, *, account: str = MAIN
     ) -> OrderView | None:
         """Close as a person on the exchange's own site does (client id `web_...`)."""
-        owner = self._at(account, now_ms)
-        if not owner.quantity_of(symbol):
-            return None
-        return forced.close_by_hand(self._world, owner, symbol, quantity)
+        owner, holding = self._victim(symbol, now_ms, account)
+        return forced.close_by_hand(self._world, owner, holding, quantity) if holding else None
 
     def force_liquidation(
         self, symbol: str, now_ms: int, *, account: str = MAIN
     ) -> OrderView | None:
         """Liquidate the position whatever its margin (client id `autoclose-...`)."""
-        owner = self._at(account, now_ms)
-        if not owner.quantity_of(symbol):
-            return None
-        return forced.liquidate(self._world, owner, symbol)
+        owner, holding = self._victim(symbol, now_ms, account)
+        return forced.liquidate(self._world, owner, holding) if holding else None
 
     def force_adl(
         self, symbol: str, now_ms: int, quantity: Decimal | None = None, *, account: str = MAIN
     ) -> OrderView | None:
         """Deleverage the position or a part of it (client id `adl_autoclose`)."""
-        owner = self._at(account, now_ms)
-        if not owner.quantity_of(symbol):
-            return None
-        return forced.deleverage(self._world, owner, symbol, quantity)
+        owner, holding = self._victim(symbol, now_ms, account)
+        return forced.deleverage(self._world, owner, holding, quantity) if holding else None
 
-    def drain_events(self) -> list[UserEvent]:
-        """Take what the user streams would have told since the last call, in order."""
-        events = self._world.outbox
-        if events:
-            self._world.outbox = []
-        return events
+    def force_settlement(
+        self, symbol: str, now_ms: int, *, account: str = MAIN
+    ) -> OrderView | None:
+        """Settle the position of a delisted symbol (client id `settlement_autoclose-...`)."""
+        owner, holding = self._victim(symbol, now_ms, account)
+        return forced.settle(self._world, owner, holding) if holding else None
+
+    def _victim(self, symbol: str, now_ms: int, account: str) -> tuple[Account, Holding | None]:
+        owner = self._at(account, now_ms)
+        held = owner.held(symbol)
+        return owner, held[0] if held else None
 
     def _at(self, account: str, now_ms: int) -> Account:
         self._world.now_ms = now_ms
@@ -363,19 +288,12 @@ class Exchange:
         symbol = market.instrument.symbol
         if account.open_conditionals.get(symbol):
             algo.fire_touched(self._world, account, market)
-        if account.quantity_of(symbol):
+        if account.held(symbol):
             forced.check_liquidation(self._world, account, market)
+
+    def _after_cancel(self, account: Account, symbol: str) -> None:
+        if account.working_children:
+            algo.finish_children(self._world, account, symbol)
 
     def _after_fill(self, account: Account, symbol: str) -> None:
         algo.expire_dependents(self._world, account, symbol)
-
-    @staticmethod
-    def _find(account: Account, symbol: str, key: int | str) -> Order | None:
-        number = account.newest_by_client.get((symbol, key)) if isinstance(key, str) else key
-        order = account.orders.get(number) if number is not None else None
-        return order if order is not None and order.symbol == symbol else None
-
-    @staticmethod
-    def _find_conditional(account: Account, key: int | str) -> Conditional | None:
-        number = account.newest_conditional.get(key) if isinstance(key, str) else key
-        return account.conditionals.get(number) if number is not None else None

@@ -1,8 +1,10 @@
 """Conditional orders of the pretend exchange: their own store and life, apart from plain orders.
 
 NEW -> TRIGGERING -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED (its position is gone), REJECTED
-(the child order was refused at the trigger). The child is an ordinary MARKET order whose client id
-is the conditional's. Must not know: who asks, or the exchange's spelling.
+(the child order was refused at the trigger). The child is an ordinary MARKET order, or a LIMIT one
+when the conditional has a price; its client id is the conditional's. A LIMIT child may rest: the
+conditional then stays TRIGGERED until the child ends. Must not know: who asks, or the exchange's
+spelling.
 """
 
 from decimal import Decimal
@@ -13,6 +15,8 @@ from bot.sandbox.exchange_records import (
     ConditionalRequest,
     ConditionalStatus,
     ConditionalView,
+    OrderRequest,
+    PriceSource,
     Refusal,
     TimeInForce,
 )
@@ -20,14 +24,19 @@ from bot.sandbox.exchange_rules import (
     BAD_SYMBOL,
     NO_DEPTH,
     REDUCE_ONLY,
-    check_conditional,
     check_funds,
-    fires_above,
+    check_patience,
+    closes,
     reduces,
+)
+from bot.sandbox.exchange_rules_algo import (
+    TRIGGER_PROTECT,
+    check_conditional,
+    fires_above,
     watched_price,
 )
 from bot.sandbox.exchange_state import HISTORY_MAX, Account, Conditional, Market, Order, World
-from data.model import OrderKind
+from data.model import OrderKind, OrderStatus, Side
 from data.money import ZERO
 
 
@@ -53,13 +62,20 @@ def place_conditional(
         trigger_price=request.trigger_price,
         quantity=request.quantity or ZERO,
         close_position=request.close_position,
-        reduce_only=request.reduce_only or request.close_position,
+        reduce_only=closes(request) or request.close_position,
         price_source=request.price_source,
         time_in_force=TimeInForce.POSITION if request.close_position else request.time_in_force,
         created_ms=world.now_ms,
         updated_ms=world.now_ms,
         fires_above=fires_above(request.kind, request.side),
+        position_side=request.position_side,
+        price=request.price or ZERO,
+        callback_rate=request.callback_rate,
+        activate_price=request.activate_price,
+        price_protect=request.price_protect,
     )
+    if request.callback_rate is not None and request.activate_price is None:
+        order.best_price = watched_price(market, request.price_source)
     account.conditionals[number] = order
     account.newest_conditional[order.client_id] = number
     account.open_conditionals.setdefault(order.symbol, {})[number] = order
@@ -79,7 +95,7 @@ def cancel_conditional(world: World, account: Account, order: Conditional) -> No
 def fire_touched(world: World, account: Account, market: Market) -> bool:
     """Fire every waiting order whose watched price reached its trigger; whether any did."""
     waiting = account.open_conditionals[market.instrument.symbol]
-    touched = [c for c in waiting.values() if _touched(c, watched_price(market, c.price_source))]
+    touched = [c for c in waiting.values() if _touched(world, account, market, c)]
     for order in touched:
         if order.status is ConditionalStatus.NEW:
             _fire(world, account, market, order)
@@ -87,27 +103,66 @@ def fire_touched(world: World, account: Account, market: Market) -> bool:
     return bool(touched)
 
 
+def finish_children(world: World, account: Account, symbol: str) -> None:
+    """Finish the conditional orders whose LIMIT child rested and has ended since."""
+    for order in account.working_children.pop(symbol, []):
+        assert order.child is not None, "a working child that is none"
+        if order.child.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED):
+            account.working_children.setdefault(symbol, []).append(order)
+        else:
+            _move(world, account, order, ConditionalStatus.FINISHED)
+
+
 def expire_dependents(world: World, account: Account, symbol: str) -> None:
     """Expire what lives only as long as the position: reduce-only orders, then position stops."""
     expire_reduce_only(world, account, symbol)
+    if account.working_children:
+        finish_children(world, account, symbol)
     waiting = account.open_conditionals.get(symbol)
     if not waiting:
         return
-    position = account.quantity_of(symbol)
     for order in [c for c in waiting.values() if c.time_in_force is TimeInForce.POSITION]:
-        if not reduces(position, order.side):
+        if not reduces(account.quantity_of(symbol, order.position_side), order.side):
             _end(world, account, order, ConditionalStatus.EXPIRED)
 
 
-def _touched(order: Conditional, price: Decimal) -> bool:
-    return price >= order.trigger_price if order.fires_above else price <= order.trigger_price
+def _touched(world: World, account: Account, market: Market, order: Conditional) -> bool:
+    mark = order.price_source is PriceSource.MARK or market.last is None
+    price = market.mark if mark else market.last
+    assert price is not None, "a market without a price was let through"
+    if order.callback_rate is not None:
+        touched = _trails(world, account, order, price)
+    elif order.fires_above:
+        touched = price >= order.trigger_price
+    else:
+        touched = price <= order.trigger_price
+    if not touched or not order.price_protect:
+        return touched
+    assert market.last is not None, "a market without a price was let through"
+    return abs(market.mark - market.last) <= market.mark * TRIGGER_PROTECT
+
+
+def _trails(world: World, account: Account, order: Conditional, price: Decimal) -> bool:
+    rate, best = order.callback_rate, order.best_price
+    assert rate is not None, "an order that does not trail"
+    buys = order.side is Side.BUY
+    if best is None:
+        start = order.activate_price
+        assert start is not None, "a trailing order that waits for no price"
+        if price > start if buys else price < start:
+            return False
+        order.best_price = price
+        _tell(world, account, order)  # a second NEW, now active
+        return False
+    best = order.best_price = min(best, price) if buys else max(best, price)
+    return price >= best * (1 + rate) if buys else price <= best * (1 - rate)
 
 
 def _fire(world: World, account: Account, market: Market, order: Conditional) -> None:
     del account.open_conditionals[order.symbol][order.number]
     order.triggered_ms = world.now_ms
     _move(world, account, order, ConditionalStatus.TRIGGERING)
-    position = account.quantity_of(order.symbol)
+    position = account.quantity_of(order.symbol, order.position_side)
     quantity = abs(position) if order.close_position else order.quantity
     refusal = _check_child(world, account, market, order)
     if refusal is not None:
@@ -121,14 +176,15 @@ def _fire(world: World, account: Account, market: Market, order: Conditional) ->
         client_id=order.client_id,
         symbol=order.symbol,
         side=order.side,
-        kind=OrderKind.MARKET,
-        time_in_force=TimeInForce.GTC,
+        kind=OrderKind.LIMIT if order.price else OrderKind.MARKET,
+        time_in_force=order.time_in_force if order.price else TimeInForce.GTC,
         quantity=quantity,
-        price=ZERO,
+        price=order.price,
         reduce_only=order.reduce_only,
         close_position=order.close_position,
         created_ms=world.now_ms,
         updated_ms=world.now_ms,
+        position_side=order.position_side,
     )
     order.child = child
     order.status = ConditionalStatus.TRIGGERED
@@ -137,6 +193,9 @@ def _fire(world: World, account: Account, market: Market, order: Conditional) ->
     open_and_match(world, account, child)
     # The child's NEW goes out first, then the word that it triggered, then the child's fills.
     world.outbox.insert(told + 1, event)
+    if child.number in account.open_orders.get(child.symbol, ()):
+        account.working_children.setdefault(child.symbol, []).append(order)
+        return
     _move(world, account, order, ConditionalStatus.FINISHED)
 
 
@@ -144,9 +203,22 @@ def _check_child(
     world: World, account: Account, market: Market, order: Conditional
 ) -> Refusal | None:
     if order.reduce_only:
-        return None if reduces(account.quantity_of(order.symbol), order.side) else REDUCE_ONLY
+        position = account.quantity_of(order.symbol, order.position_side)
+        return None if reduces(position, order.side) else REDUCE_ONLY
     assert market.last is not None, "a market without a price was let through"
-    return check_funds(world, account, market, order.side, order.quantity * market.last)
+    price = order.price or market.last
+    refusal = check_funds(world, account, market, order.side, order.quantity * price)
+    if refusal is not None or not order.price:
+        return refusal
+    asked = OrderRequest(
+        symbol=order.symbol,
+        side=order.side,
+        kind=OrderKind.LIMIT,
+        quantity=order.quantity,
+        price=order.price,
+        time_in_force=order.time_in_force,
+    )
+    return check_patience(market, asked)
 
 
 def _end(world: World, account: Account, order: Conditional, status: ConditionalStatus) -> None:

@@ -12,7 +12,7 @@ from bot.sandbox.exchange_dialect import CENT, INCOME, Json
 from bot.sandbox.exchange_frames import Style, ticker_frame
 from bot.sandbox.exchange_history import Day
 from bot.sandbox.exchange_margin import notional_max
-from bot.sandbox.exchange_records import BalanceView, Income, PositionView
+from bot.sandbox.exchange_records import BalanceView, Income, PositionSide, PositionView
 from bot.sandbox.exchange_rules import EXTRA_DECIMALS, PRICE_MAX, decimals
 from bot.sandbox.exchange_state import Market
 from data.model import Bracket, Fill, Instrument, MarginType, Side
@@ -115,7 +115,7 @@ def position_row(view: PositionView, instrument: Instrument, *, version: int) ->
     isolated = view.margin_type is MarginType.ISOLATED
     row: Json = {
         "symbol": view.symbol,
-        "positionSide": "BOTH",
+        "positionSide": view.position_side.value.upper(),
         "positionAmt": plain(view.quantity),
         "entryPrice": plain(view.entry_price),
         "breakEvenPrice": plain(view.break_even_price),
@@ -234,7 +234,7 @@ def account_answer(
     return answer
 
 
-def trade_row(fill: Fill) -> Json:
+def trade_row(fill: Fill, side: PositionSide = PositionSide.BOTH) -> Json:
     """One fill of userTrades; it names the order by number only."""
     return {
         "buyer": fill.side is Side.BUY,
@@ -248,7 +248,7 @@ def trade_row(fill: Fill) -> Json:
         "quoteQty": plain(fill.quantity * fill.price),
         "realizedPnl": plain(fill.realized_pnl_usdt),
         "side": fill.side.value.upper(),
-        "positionSide": "BOTH",
+        "positionSide": side.value.upper(),
         "symbol": fill.symbol,
         "time": fill.filled_ms,
     }
@@ -275,7 +275,7 @@ def _cents(value: Decimal) -> str:
 def _account_position(view: PositionView, instrument: Instrument, *, version: int) -> Json:
     row: Json = {
         "symbol": view.symbol,
-        "positionSide": "BOTH",
+        "positionSide": view.position_side.value.upper(),
         "positionAmt": plain(view.quantity),
         "unrealizedProfit": _cents(view.unrealized_usdt),
         "isolatedMargin": "0",

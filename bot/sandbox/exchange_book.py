@@ -19,10 +19,10 @@ from bot.sandbox.exchange_records import (
 )
 from bot.sandbox.exchange_rules import (
     BAD_SYMBOL,
-    FOK_REJECTED,
     NO_DEPTH,
-    POST_ONLY_REJECTED,
     check_order,
+    check_patience,
+    closes,
     reduces,
 )
 from bot.sandbox.exchange_state import Account, Market, Order, World
@@ -32,18 +32,14 @@ from data.money import BPS, ZERO, ceil_to, floor_to
 
 def place(world: World, account: Account, request: OrderRequest) -> OrderView | Refusal:
     """Check, store and match one plain order; the view is the order after matching."""
-    market = world.markets.get(request.symbol)
-    if market is None:
-        return BAD_SYMBOL
-    if market.last is None:
-        return NO_DEPTH
-    refusal = check_order(world, account, market, request) or _check_patience(market, request)
+    refusal = check(world, account, request)
     if refusal is not None:
         return refusal
     number = world.next_order()
     quantity = request.quantity
-    if request.reduce_only and _at_once(request):
-        quantity = min(quantity, abs(account.quantity_of(request.symbol)))
+    closing = closes(request)
+    if closing and _at_once(request):
+        quantity = min(quantity, abs(account.quantity_of(request.symbol, request.position_side)))
     order = Order(
         number=number,
         client_id=request.client_id or f"auto{number}",
@@ -53,12 +49,24 @@ def place(world: World, account: Account, request: OrderRequest) -> OrderView | 
         time_in_force=request.time_in_force,
         quantity=quantity,
         price=request.price if request.price is not None and _is_limit(request) else ZERO,
-        reduce_only=request.reduce_only,
+        reduce_only=closing,
         created_ms=world.now_ms,
         updated_ms=world.now_ms,
+        position_side=request.position_side,
+        good_till_ms=request.good_till_ms,
     )
     open_and_match(world, account, order)
     return order.view()
+
+
+def check(world: World, account: Account, request: OrderRequest) -> Refusal | None:
+    """Everything a plain order may be refused for."""
+    market = world.markets.get(request.symbol)
+    if market is None:
+        return BAD_SYMBOL
+    if market.last is None:
+        return NO_DEPTH
+    return check_order(world, account, market, request) or check_patience(market, request)
 
 
 def open_and_match(world: World, account: Account, order: Order) -> None:
@@ -74,13 +82,18 @@ def open_and_match(world: World, account: Account, order: Order) -> None:
         if order.filled < order.quantity:
             expire(world, account, order, ExpiryReason.MARKET_REMAINDER)
         return
+    match_order(world, account, market, order)
+    if order.time_in_force is TimeInForce.IOC and order.filled < order.quantity:
+        expire(world, account, order, ExpiryReason.IOC_REMAINDER)
+
+
+def match_order(world: World, account: Account, market: Market, order: Order) -> None:
+    """Trade an open LIMIT order that the last price crosses, as taker."""
     assert market.last is not None, "a market without a price was let through"
     if crosses(order, market.last):
         quantity = _tradable(account, market, order)
         if quantity:
             apply_fill(world, account, order, quantity, market.last, maker=False)
-    if order.time_in_force is TimeInForce.IOC and order.filled < order.quantity:
-        expire(world, account, order, ExpiryReason.IOC_REMAINDER)
 
 
 def match_resting(world: World, account: Account, market: Market) -> bool:
@@ -138,9 +151,8 @@ def expire_reduce_only(world: World, account: Account, symbol: str) -> None:
     resting = account.open_orders.get(symbol)
     if not resting:
         return
-    position = account.quantity_of(symbol)
     for order in [o for o in resting.values() if o.reduce_only]:
-        if not reduces(position, order.side):
+        if not reduces(account.quantity_of(symbol, order.position_side), order.side):
             expire(world, account, order, ExpiryReason.REDUCE_ONLY)
 
 
@@ -152,25 +164,10 @@ def _at_once(request: OrderRequest) -> bool:
     return not _is_limit(request) or request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
 
 
-def _check_patience(market: Market, request: OrderRequest) -> Refusal | None:
-    if not _is_limit(request):
-        return None
-    last, price = market.last, request.price
-    assert last is not None, "a market without a price was let through"
-    assert price is not None, "a checked limit order without a price"
-    crossing = last <= price if request.side is Side.BUY else last >= price
-    if request.time_in_force is TimeInForce.POST_ONLY and crossing:
-        return POST_ONLY_REJECTED
-    if request.time_in_force is not TimeInForce.FOK:
-        return None
-    enough = market.liquidity is None or market.liquidity >= request.quantity
-    return None if crossing and enough else FOK_REJECTED
-
-
 def _tradable(account: Account, market: Market, order: Order) -> Decimal:
     quantity = order.quantity - order.filled
     if order.reduce_only and order.cause is FillCause.ORDER:
-        position = account.quantity_of(order.symbol)
+        position = account.quantity_of(order.symbol, order.position_side)
         quantity = min(quantity, abs(position)) if reduces(position, order.side) else ZERO
     if market.liquidity is not None:
         quantity = min(quantity, floor_to(max(ZERO, market.liquidity), market.instrument.step_size))

@@ -37,6 +37,11 @@ class Call:
     floor: Floor
     keys: ListenKeys
     permissions: Mapping[str, object]
+    young_ms: int = 0  # how old an order must be to be found
+
+    def too_young(self, created_ms: int) -> bool:
+        """Whether an order this new cannot be found yet."""
+        return self.now_ms - created_ms < self.young_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,7 @@ class Route:
     wide_weight: int = 0
     by_limit: tuple[tuple[int, int], ...] = ()  # (rows at most, weight), measured
     orders: int = 0
+    orders_10s: int = 0  # where it is charged otherwise in the short window
 
     def cost(self, params: Params) -> int:
         """Its IP weight with these parameters."""

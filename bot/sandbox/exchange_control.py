@@ -16,6 +16,7 @@ import msgspec
 from bot.sandbox.exchange import MAIN
 from bot.sandbox.exchange_answers import balance_rows, income_row, position_row, trade_row
 from bot.sandbox.exchange_dialect import Json, conditional_row, order_row
+from bot.sandbox.exchange_door import Door
 from bot.sandbox.exchange_floor import Floor
 from bot.sandbox.exchange_gate import ListenKeys
 from bot.sandbox.exchange_injection import Injection, Injections, Shot
@@ -34,6 +35,7 @@ class World(Protocol):
     """What the control routes may turn."""
 
     floor: Floor
+    door: Door
     hub: Hub
     listen_keys: ListenKeys
     injections: Injections
@@ -73,7 +75,8 @@ def _price(turn: Turn) -> object:
     world = turn.world
     symbol = _symbol(turn)
     if "price" in turn.body:
-        world.floor.set_price(symbol, _positive(turn, "price"), world.now_ms())
+        liquidity = _amount(turn, "liquidity") if "liquidity" in turn.body else None
+        world.floor.set_price(symbol, _positive(turn, "price"), world.now_ms(), liquidity)
     if "mark" in turn.body:
         mark = None if turn.body["mark"] is None else _positive(turn, "mark")
         world.floor.exchange.set_mark(symbol, mark, world.now_ms())
@@ -99,6 +102,8 @@ def _inject(turn: Turn) -> object:
 def _heal(turn: Turn) -> object:
     turn.world.injections.clear()
     turn.world.plan.heal()
+    turn.world.door.young_ms = 0
+    turn.world.door.freeze(0)
     return {"healed": True}
 
 
@@ -154,10 +159,34 @@ def _close(turn: Turn) -> object:
 
 
 def _liquidate(turn: Turn) -> object:
+    return _ended(turn, turn.world.floor.exchange.force_liquidation)
+
+
+def _settle(turn: Turn) -> object:
+    return _ended(turn, turn.world.floor.exchange.force_settlement)
+
+
+def _ended(turn: Turn, act: Callable[..., Any]) -> object:
     world = turn.world
-    view = world.floor.exchange.force_liquidation(_symbol(turn), world.now_ms())
+    view = act(_symbol(turn), world.now_ms())
     world.floor.tell_users()
     return {"order": order_row(view) if view else None}
+
+
+def _young(turn: Turn) -> object:
+    turn.world.door.young_ms = _whole(turn, "ms")
+    return {"young_ms": turn.world.door.young_ms}
+
+
+def _lag(turn: Turn) -> object:
+    turn.world.door.freeze(_whole(turn, "ms"))
+    return {"lagging": turn.world.door.lagging is not None}
+
+
+def _ban(turn: Turn) -> object:
+    meter = turn.world.door.meter
+    meter.ban(turn.world.now_ms(), _whole(turn, "ms"))
+    return {"banned_until_ms": meter.banned_until_ms}
 
 
 def _adl(turn: Turn) -> object:
@@ -237,6 +266,10 @@ CONTROL: Final = MappingProxyType(
         ("POST", "/sandbox/close"): _close,
         ("POST", "/sandbox/liquidate"): _liquidate,
         ("POST", "/sandbox/adl"): _adl,
+        ("POST", "/sandbox/settle"): _settle,
+        ("POST", "/sandbox/young"): _young,
+        ("POST", "/sandbox/lag"): _lag,
+        ("POST", "/sandbox/ban"): _ban,
         ("POST", "/sandbox/expire-listen-key"): _expire_key,
         ("POST", "/sandbox/funding"): _funding,
         ("POST", "/sandbox/permissions"): _permissions,

@@ -11,11 +11,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bot.sandbox.exchange_records import (
+    Amendment,
     ConditionalRequest,
     ConditionalView,
     IncomeKind,
     OrderRequest,
     OrderView,
+    PositionSide,
     PriceSource,
     Refusal,
     TimeInForce,
@@ -34,6 +36,7 @@ TIF: Final = MappingProxyType(
         TimeInForce.IOC: "IOC",
         TimeInForce.FOK: "FOK",
         TimeInForce.POST_ONLY: "GTX",
+        TimeInForce.GTD: "GTD",
         TimeInForce.POSITION: "GTE_GTC",
     }
 )
@@ -42,15 +45,21 @@ WORKING: Final = MappingProxyType(
     {PriceSource.LAST: "CONTRACT_PRICE", PriceSource.MARK: "MARK_PRICE"}
 )
 WORKING_OF: Final = MappingProxyType({text: one for one, text in WORKING.items()})
-CONDITIONAL_TYPES: Final = frozenset(
-    {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
-)
 INCOME: Final = MappingProxyType(
     {
         IncomeKind.REALIZED: "REALIZED_PNL",
         IncomeKind.COMMISSION: "COMMISSION",
         IncomeKind.FUNDING: "FUNDING_FEE",
         IncomeKind.INSURANCE: "INSURANCE_CLEAR",
+    }
+)
+CONDITIONAL_KINDS: Final = MappingProxyType(
+    {
+        "STOP": OrderKind.STOP_MARKET,
+        "STOP_MARKET": OrderKind.STOP_MARKET,
+        "TAKE_PROFIT": OrderKind.TAKE_PROFIT_MARKET,
+        "TAKE_PROFIT_MARKET": OrderKind.TAKE_PROFIT_MARKET,
+        "TRAILING_STOP_MARKET": OrderKind.STOP_MARKET,
     }
 )
 STP: Final = "EXPIRE_MAKER"
@@ -111,21 +120,19 @@ def truth_of(params: Params, name: str) -> bool:
     return text == "true"
 
 
-def parse_order(params: Params) -> OrderRequest:
+def parse_order(params: Params, *, hedged: bool = False) -> OrderRequest:
     """A plain order's parameters; BadParameter with the real code when they are wrong."""
     symbol = symbol_of(params)
     side = _side(params)
     name = need(params, "type").upper()
-    if name in CONDITIONAL_TYPES:
+    if name in CONDITIONAL_KINDS:
         raise BadParameter(USE_ALGO.code, USE_ALGO.text)
     if name not in ("MARKET", "LIMIT"):
         raise BadParameter(-1116, "Invalid orderType.")
-    _one_way(params)
     limit = name == "LIMIT"
-    if not limit:
-        for extra in ("timeInForce", "price"):
-            if extra in params:
-                raise BadParameter(-1106, f"Parameter '{extra}' sent when not required.")
+    _unwanted(params, () if limit else ("timeInForce", "price"))
+    _unwanted(params, ("reduceOnly",) if hedged else ())
+    _no_price_match(params)
     patience = TIF_OF.get(need(params, "timeInForce")) if limit else TimeInForce.GTC
     if patience is None or patience is TimeInForce.POSITION:
         raise BadParameter(-1115, "Invalid timeInForce.")
@@ -141,22 +148,47 @@ def parse_order(params: Params) -> OrderRequest:
         time_in_force=patience,
         reduce_only=truth_of(params, "reduceOnly"),
         client_id=params.get("newClientOrderId"),
+        position_side=_position_side(params),
+        good_till_ms=_good_till(params) if patience is TimeInForce.GTD else 0,
     )
 
 
-def parse_conditional(params: Params) -> ConditionalRequest:
+def parse_amendment(params: Params, *, hedged: bool = False) -> Amendment:
+    """A modification's parameters; `orderId` wins over `origClientOrderId`."""
+    symbol, side = symbol_of(params), _side(params)
+    number = whole_of(params, "orderId")
+    _unwanted(params, ("reduceOnly",) if hedged else ())
+    _no_price_match(params)
+    need(params, "quantity")
+    need(params, "price")
+    return Amendment(
+        symbol=symbol,
+        key=number if number is not None else need(params, "origClientOrderId"),
+        side=side,
+        quantity=number_of(params, "quantity") or ZERO,
+        price=number_of(params, "price") or ZERO,
+        modify_id=whole_of(params, "modifyId"),
+        reduce_only=truth_of(params, "reduceOnly"),
+    )
+
+
+def parse_conditional(params: Params, *, hedged: bool = False) -> ConditionalRequest:
     """A conditional order's parameters; BadParameter with the real code when they are wrong."""
     if need(params, "algoType") != "CONDITIONAL":
         raise BadParameter(-4136, "Invalid algoType.")
     symbol = symbol_of(params)
     side = _side(params)
     name = need(params, "type").upper()
-    if name not in CONDITIONAL_TYPES:
+    kind = CONDITIONAL_KINDS.get(name)
+    if kind is None:
         raise BadParameter(-1116, "Invalid orderType.")
-    if name not in ("STOP_MARKET", "TAKE_PROFIT_MARKET"):
-        raise BadParameter(-4139, "Order type is not supported for conditional orders.")
-    _one_way(params)
-    need(params, "triggerPrice")
+    _unwanted(params, ("reduceOnly",) if hedged else ())
+    _no_price_match(params)
+    trails, limit = name.startswith("TRAILING"), name in ("STOP", "TAKE_PROFIT")
+    need(params, "callbackRate" if trails else "triggerPrice")
+    if limit:
+        need(params, "price")
+    rate = number_of(params, "callbackRate")
     patience = TIF_OF.get(params.get("timeInForce", "GTC"))
     if patience is None:
         raise BadParameter(-1115, "Invalid timeInForce.")
@@ -166,7 +198,7 @@ def parse_conditional(params: Params) -> ConditionalRequest:
     return ConditionalRequest(
         symbol=symbol,
         side=side,
-        kind=OrderKind(name.lower()),
+        kind=kind,
         trigger_price=number_of(params, "triggerPrice") or ZERO,
         quantity=number_of(params, "quantity"),
         close_position=truth_of(params, "closePosition"),
@@ -174,6 +206,11 @@ def parse_conditional(params: Params) -> ConditionalRequest:
         price_source=working,
         time_in_force=patience,
         client_id=params.get("clientAlgoId"),
+        position_side=_position_side(params),
+        price=number_of(params, "price") if limit else None,
+        callback_rate=rate / 100 if trails and rate is not None else None,
+        activate_price=number_of(params, "activatePrice") if trails else None,
+        price_protect=truth_of(params, "priceProtect"),
     )
 
 
@@ -193,6 +230,26 @@ def order_ack(view: OrderView, *, result: bool) -> Json:
     return answer
 
 
+def test_answer(request: OrderRequest) -> Json:
+    """What `order/test` echoes: what was asked for, and zeros where an order would have facts."""
+    return {
+        "orderId": 0,
+        "symbol": "",
+        "status": "",
+        "clientOrderId": request.client_id or "",
+        "price": plain(request.price or ZERO),
+        "origQty": plain(request.quantity),
+        "executedQty": "0",
+        "cumQty": "0",
+        "timeInForce": TIF[request.time_in_force],
+        "type": request.kind.value.upper(),
+        "reduceOnly": request.reduce_only,
+        "side": request.side.value.upper(),
+        "positionSide": request.position_side.value.upper(),
+        "updateTime": 0,
+    }
+
+
 def order_row(view: OrderView) -> Json:
     """An order as GET order, openOrders and allOrders show it."""
     answer = _order_common(view)
@@ -208,22 +265,24 @@ def conditional_ack(view: ConditionalView) -> Json:
         "algoId": view.number,
         "clientAlgoId": view.client_id,
         "algoType": "CONDITIONAL",
-        "orderType": view.kind.value.upper(),
+        "orderType": conditional_type(view),
         "symbol": view.symbol,
         "side": view.side.value.upper(),
-        "positionSide": "BOTH",
+        "positionSide": view.position_side.value.upper(),
         "timeInForce": TIF[view.time_in_force],
         "quantity": plain(view.quantity),
         "algoStatus": view.status.value.upper(),
         "triggerPrice": plain(view.trigger_price),
-        "price": "0",
+        "price": plain(view.price),
         "icebergQuantity": None,
         "selfTradePreventionMode": STP,
         "workingType": WORKING[view.price_source],
         "priceMatch": "NONE",
         "closePosition": view.close_position,
-        "priceProtect": False,
+        "priceProtect": view.price_protect,
         "reduceOnly": view.reduce_only,
+        "activatePrice": "" if view.activate_price is None else plain(view.activate_price),
+        "callbackRate": callback_text(view),
         "createTime": view.created_ms,
         "updateTime": view.updated_ms,
         "triggerTime": view.triggered_ms,
@@ -240,10 +299,10 @@ def conditional_row(view: ConditionalView, *, waiting: bool = False) -> Json:
     answer["tpOrderType"] = ""
     if waiting:
         answer["actualQty"] = "0.0"
-        answer["isActivated"] = False
+        answer["isActivated"] = view.activated
     elif child is not None:
         answer["actualQty"] = plain(view.child_quantity)
-        answer["actualType"] = "MARKET"
+        answer["actualType"] = "LIMIT" if view.price else "MARKET"
     return answer
 
 
@@ -254,9 +313,40 @@ def _side(params: Params) -> Side:
     return Side(text.lower())
 
 
-def _one_way(params: Params) -> None:
-    if params.get("positionSide", "BOTH") != "BOTH":
-        raise BadParameter(-4061, "Order's position side does not match user's setting.")
+def _position_side(params: Params) -> PositionSide:
+    text = params.get("positionSide", "BOTH")
+    if text not in ("BOTH", "LONG", "SHORT"):
+        raise BadParameter(-4060, "Invalid position side.")
+    return PositionSide(text.lower())
+
+
+def _unwanted(params: Params, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in params:
+            raise BadParameter(-1106, f"Parameter '{name}' sent when not required.")
+
+
+def _no_price_match(params: Params) -> None:
+    if params.get("priceMatch", "NONE") != "NONE":
+        raise BadParameter(-5037, "Invalid price match")
+
+
+def _good_till(params: Params) -> int:
+    need(params, "goodTillDate")
+    return (whole_of(params, "goodTillDate") or 0) // 1000 * 1000
+
+
+def conditional_type(view: ConditionalView) -> str:
+    """The type a conditional order was placed as."""
+    if view.callback_rate is not None:
+        return "TRAILING_STOP_MARKET"
+    name = view.kind.value.upper()
+    return name.removesuffix("_MARKET") if view.price else name
+
+
+def callback_text(view: ConditionalView) -> str:
+    """The callback rate in percent; empty when the order does not trail."""
+    return "" if view.callback_rate is None else plain(view.callback_rate * 100)
 
 
 def average_text(view: OrderView) -> str:
@@ -267,7 +357,7 @@ def average_text(view: OrderView) -> str:
 
 def type_name(view: OrderView) -> str:
     """The order's type; what the exchange made itself is LIQUIDATION."""
-    forced = view.cause in (FillCause.LIQUIDATION, FillCause.ADL)
+    forced = view.cause is not FillCause.ORDER
     return "LIQUIDATION" if forced else view.kind.value.upper()
 
 
@@ -285,13 +375,13 @@ def _order_common(view: OrderView) -> Json:
         "reduceOnly": view.reduce_only,
         "closePosition": view.close_position,
         "side": view.side.value.upper(),
-        "positionSide": "BOTH",
+        "positionSide": view.position_side.value.upper(),
         "stopPrice": "0",
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
         "origType": type_name(view),
         "priceMatch": "NONE",
         "selfTradePreventionMode": STP,
-        "goodTillDate": 0,
+        "goodTillDate": view.good_till_ms,
         "updateTime": view.updated_ms,
     }

@@ -5,6 +5,7 @@ Must not know: how the market moves or how the sandbox is started.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
-from bot.sandbox.exchange import MAIN
+from bot.sandbox.exchange import MAIN, Exchange
 from bot.sandbox.exchange_call import Call, Result, Route, Security
 from bot.sandbox.exchange_dialect import BadParameter, Json
 from bot.sandbox.exchange_floor import Floor
@@ -59,7 +60,6 @@ _SHOT_ANSWERS: Final[Mapping[Shot, Refusal]] = {
     Shot.LIMIT_429: Refusal(
         code=-1003, text="Too many requests; please use the websocket.", http_status=429
     ),
-    Shot.BAN_418: Refusal(code=-1003, text="Way too many requests; IP banned.", http_status=418),
 }
 _EXECUTED_SHOTS: Final = frozenset({Shot.UNKNOWN_503, Shot.BACKEND_TIMEOUT, Shot.TIMEOUT})
 
@@ -79,6 +79,13 @@ class Door:
     now_ms: Callable[[], int]
     received: list[Json] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
+    young_ms: int = 0  # orders newer than this are not found yet
+    lagging: tuple[Exchange, int] | None = None  # what signed reads show, and until when
+
+    def freeze(self, duration_ms: int) -> None:
+        """Let signed reads show the account as it is now for so long; 0 ends it."""
+        still = deepcopy(self.floor.exchange)
+        self.lagging = (still, self.now_ms() + duration_ms) if duration_ms else None
 
     async def handle(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Answer one exchange request, or end its connection when a fault says so."""
@@ -136,6 +143,10 @@ class Door:
         headers = self.meter.headers(0)
         if shot.shot in (Shot.LIMIT_429, Shot.BAN_418):
             headers["Retry-After"] = str(shot.retry_after_s)
+        if shot.shot is Shot.BAN_418:
+            until_ms = self.now_ms() + shot.retry_after_s * 1000
+            text = f"Way too many requests; IP banned until {until_ms}."
+            return self._answer(Refusal(code=-1003, text=text, http_status=418), headers)
         return self._answer(_SHOT_ANSWERS[shot.shot], headers)
 
     def _carry_out(self, request: web.Request, query: bytes, body: bytes) -> web.Response:
@@ -145,14 +156,15 @@ class Door:
             return self._answer(Refusal(code=-5000, text=text, http_status=404), {})
         params = parse_params(query, body)
         now_ms = self.now_ms()
-        limited = self.meter.charge(now_ms, route.cost(params), route.orders)
+        limited = self.meter.charge(now_ms, route.cost(params), route.orders, route.orders_10s)
         headers = self.meter.headers(route.orders)
         if limited is not None:
-            headers["Retry-After"] = str(max(1, (60_000 - now_ms % 60_000) // 1000))
+            headers["Retry-After"] = str(self.meter.retry_after_s(now_ms))
             return self._answer(limited, headers)
-        self.floor.now_ms = now_ms
-        result = self._check(route, request, query, body) or self._call(route, params, now_ms)
-        self.floor.tell_users()
+        result = self._check(route, request, query, body)
+        if result is None:
+            reads = request.method == "GET" and route.security is Security.SIGNED
+            return self._answer(self.call(route, params, now_ms, reads=reads), headers)
         return self._answer(result, headers)
 
     def _check(
@@ -171,19 +183,31 @@ class Door:
             query, body, secret=self.api_secret, now_ms=self.now_ms(), speed=self.speed
         )
 
-    def _call(self, route: Route, params: dict[str, str], now_ms: int) -> Result:
+    def call(self, route: Route, params: dict[str, str], now_ms: int, *, reads: bool) -> Result:
+        """Let an endpoint act, and tell the user streams what came of it."""
+        self.floor.pass_time(now_ms)
         call = Call(
             params=params,
             now_ms=now_ms,
             account=MAIN,
-            floor=self.floor,
+            floor=self._seen(now_ms) if reads else self.floor,
             keys=self.listen_keys,
             permissions=self.permissions,
+            young_ms=self.young_ms,
         )
         try:
             return route.act(call)
         except BadParameter as wrong:
             return wrong.refusal
+        finally:
+            self.floor.tell_users()
+
+    def _seen(self, now_ms: int) -> Floor:
+        if self.lagging is None or now_ms >= self.lagging[1]:
+            return self.floor
+        seen = copy(self.floor)
+        seen.exchange = self.lagging[0]
+        return seen
 
     def _answer(self, result: Result, headers: dict[str, str]) -> web.Response:
         headers["X-Sandbox-Speed"] = f"{self.speed:g}"

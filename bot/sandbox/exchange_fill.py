@@ -55,16 +55,21 @@ def position_change(world: World, account: Account, holding: Holding) -> Positio
         unrealized_usdt=unrealized(world.markets[holding.symbol], holding),
         margin_type=account.margin_type_of(holding.symbol),
         isolated_wallet_usdt=holding.isolated_wallet,
+        position_side=holding.position_side,
     )
 
 
 def tell_account(
-    world: World, account: Account, cause: AccountCause, symbol: str, *, with_position: bool = True
+    world: World,
+    account: Account,
+    cause: AccountCause,
+    symbol: str,
+    holding: Holding | None = None,
 ) -> None:
-    """Put an account event into the outbox."""
+    """Put an account event into the outbox, with the position when it is part of the news."""
     positions: tuple[PositionChange, ...] = ()
-    if with_position:
-        positions = (position_change(world, account, account.holding(symbol)),)
+    if holding is not None:
+        positions = (position_change(world, account, holding),)
     world.outbox.append(
         AccountEvent(
             account_id=account.account_id,
@@ -79,7 +84,12 @@ def tell_account(
 
 
 def tell_order(
-    world: World, account: Account, order: Order, execution: Execution, fill: Fill | None = None
+    world: World,
+    account: Account,
+    order: Order,
+    execution: Execution,
+    fill: Fill | None = None,
+    modify_id: int | None = None,
 ) -> None:
     """Put an order event into the outbox."""
     world.outbox.append(
@@ -89,6 +99,7 @@ def tell_order(
             execution=execution,
             order=order.view(),
             fill=fill,
+            modify_id=modify_id,
         )
     )
 
@@ -102,7 +113,7 @@ def apply_fill(
     market = world.markets[symbol]
     if market.liquidity is not None:
         market.liquidity -= quantity
-    holding = account.holding(symbol)
+    holding = account.holding(symbol, order.position_side)
     signed = quantity if order.side is Side.BUY else -quantity
     realized = _move_position(account, holding, signed, price)
     rate = world.maker_rate if maker else world.taker_rate
@@ -132,7 +143,7 @@ def apply_fill(
     world.outbox.append(
         FillEvent(account_id=account.account_id, at_ms=world.now_ms, order=order.view(), fill=fill)
     )
-    tell_account(world, account, AccountCause.ORDER, symbol)
+    tell_account(world, account, AccountCause.ORDER, symbol, holding)
     forced = order.cause is not FillCause.ORDER
     tell_order(world, account, order, Execution.FORCED if forced else Execution.TRADE, fill)
 

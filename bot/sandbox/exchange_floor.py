@@ -18,16 +18,17 @@ from bot.sandbox.exchange_frames import (
     Style,
     book_frame,
     kline_frame,
+    liquidation_frame,
     mark_frame,
     mini_ticker_frame,
     ticker_frame,
     trade_frame,
 )
 from bot.sandbox.exchange_history import Bar, History, bar_steps
-from bot.sandbox.exchange_records import UserEvent
+from bot.sandbox.exchange_records import Execution, OrderEvent, UserEvent
 from bot.sandbox.exchange_rules import decimals
 from bot.sandbox.tape import TIMEFRAMES_MS, Row, Tape, bucket_start_ms, path_of, to_price
-from data.model import Instrument
+from data.model import FillCause, Instrument
 
 ALL_SYMBOLS_STREAMS: Final = (
     "!miniTicker@arr",
@@ -35,6 +36,7 @@ ALL_SYMBOLS_STREAMS: Final = (
     "!markPrice@arr",
     "!markPrice@arr@1s",
 )
+COIN_MARGINED: Final = "BTCUSD_PERP"  # what every all-symbols stream carries beside ours
 
 
 class Listener(Protocol):
@@ -108,8 +110,13 @@ class Floor:
         self.tell_users()
         self._tell_market(steps)
 
-    def set_price(self, symbol: str, price: Decimal, now_ms: int) -> None:
-        """Move one price by hand; it holds until the tape's next step of that symbol."""
+    def set_price(
+        self, symbol: str, price: Decimal, now_ms: int, liquidity: Decimal | None = None
+    ) -> None:
+        """Move one price by hand; it holds until the tape's next step of that symbol.
+
+        `liquidity` (base units) caps what may trade at it.
+        """
         self.now_ms = max(self.now_ms, now_ms)
         value = float(price)
         base = self.history.base
@@ -121,7 +128,7 @@ class Floor:
             bar.open_ms, bar.open, max(bar.high, value), min(bar.low, value), value, bar.volume
         )
         self.history.update(symbol, bar)
-        self.exchange.advance(symbol, price, self.now_ms)
+        self.exchange.advance(symbol, price, self.now_ms, liquidity)
         self.tell_users()
         self._tell_market([(symbol, bar, False)])
 
@@ -130,6 +137,22 @@ class Floor:
         events = self.exchange.drain_events()
         if events:
             self._listener.user(events, self.now_ms)
+            for event in events:
+                if isinstance(event, OrderEvent) and event.order.cause is FillCause.LIQUIDATION:
+                    self._tell_liquidation(event)
+
+    def pass_time(self, now_ms: int) -> None:
+        """Let what was due by now happen: good-till dates and countdowns."""
+        self.now_ms = max(self.now_ms, now_ms)
+        self.exchange.pass_time(self.now_ms)
+        self.tell_users()
+
+    def _tell_liquidation(self, event: OrderEvent) -> None:
+        if event.execution is not Execution.FORCED:
+            return
+        name = f"{event.order.symbol.lower()}@forceOrder"
+        self._listener.market(name, liquidation_frame(event, wide=False))
+        self._listener.market("!forceOrder@arr", liquidation_frame(event, wide=True))
 
     def _read(self) -> None:
         row = next(self._rows, None)
@@ -169,11 +192,12 @@ class Floor:
             if self._listener.wants(stream):
                 suffix = stream[1:].split("@", 1)[0]
                 rows = [self._payload(s, suffix, bar, closes=c) for s, bar, c in steps]
-                self._listener.market(stream, [row for row in rows if row is not None])
+                told = [row for row in rows if row is not None]
+                self._listener.market(stream, [*told, *_coin_margined(told)])
         if self._listener.wants("!bookTicker"):
-            for symbol, _, _ in steps:
-                market = self.exchange.markets[symbol]
-                self._listener.market("!bookTicker", book_frame(market, self.now_ms))
+            books = [book_frame(self.exchange.markets[s], self.now_ms) for s, _, _ in steps]
+            for book in (*books, *_coin_margined(books)):
+                self._listener.market("!bookTicker", book)
 
     def _payload(self, symbol: str, suffix: str, bar: Bar, *, closes: bool) -> Json | None:
         kind, _, detail = suffix.partition("_")
@@ -208,6 +232,11 @@ class Floor:
         if shown is None:
             return None
         return kline_frame(self.styles[symbol], shown, timeframe, self.now_ms, closed=closed)
+
+
+def _coin_margined(rows: list[Json]) -> list[Json]:
+    """The first row again as the coin-margined contract's, which no client of ours may take."""
+    return [{**rows[0], "s": COIN_MARGINED, "ps": "BTCUSD", "st": 2}] if rows else []
 
 
 def position_words(floor: Floor) -> dict[str, Any]:

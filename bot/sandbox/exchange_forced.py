@@ -1,5 +1,5 @@
 """What happens to a position without an order of its owner's program: funding, liquidation,
-deleveraging, and a close by hand on the exchange's own site.
+deleveraging, settlement of a delisted symbol, and a close by hand on the exchange's own site.
 
 A liquidation closes the whole position at the last price; the insurance fund takes its fee from
 what margin is left, or pays what is missing. Must not know: who asks.
@@ -19,7 +19,7 @@ from bot.sandbox.exchange_records import (
     OrderView,
     TimeInForce,
 )
-from bot.sandbox.exchange_state import CENT, Account, Market, Order, World
+from bot.sandbox.exchange_state import CENT, Account, Holding, Market, Order, World
 from data.model import FillCause, MarginType, OrderKind, Side
 from data.money import ZERO
 
@@ -40,13 +40,13 @@ def next_boundary(now_ms: int, interval_ms: int) -> int:
 
 
 def check_liquidation(world: World, account: Account, market: Market) -> None:
-    """Liquidate when the margin no longer covers the maintenance of this symbol's position."""
+    """Liquidate when the margin no longer covers the maintenance of this symbol's positions."""
     symbol = market.instrument.symbol
-    holding = account.holding(symbol)
     if account.margin_type_of(symbol) is MarginType.ISOLATED:
-        balance = holding.isolated_wallet + unrealized(market, holding)
-        if balance <= maintenance(market, holding.quantity):
-            liquidate(world, account, symbol)
+        for holding in account.held(symbol):
+            balance = holding.isolated_wallet + unrealized(market, holding)
+            if balance <= maintenance(market, holding.quantity):
+                liquidate(world, account, holding)
         return
     balance, needed = cross_health(world, account)
     while needed and balance <= needed:
@@ -54,10 +54,10 @@ def check_liquidation(world: World, account: Account, market: Market) -> None:
         balance, needed = cross_health(world, account)
 
 
-def liquidate(world: World, account: Account, symbol: str) -> OrderView:
-    """Take the symbol's whole position away, its orders first."""
-    holding = account.holding(symbol)
+def liquidate(world: World, account: Account, holding: Holding) -> OrderView:
+    """Take a whole position away, the orders its margin backs first."""
     assert holding.quantity, "nothing to liquidate"
+    symbol = holding.symbol
     isolated = account.margin_type_of(symbol) is MarginType.ISOLATED
     cleared = [symbol] if isolated else list(account.open_orders)
     for one in cleared:
@@ -66,65 +66,75 @@ def liquidate(world: World, account: Account, symbol: str) -> OrderView:
     backing = holding.isolated_wallet
     before = account.wallet
     client_id = f"autoclose-{world.now_ms}{world.order_number + 1}"
-    order = _force(world, account, symbol, client_id, FillCause.LIQUIDATION)
+    order = _force(world, account, holding, client_id, FillCause.LIQUIDATION)
     left = backing + account.wallet - before if isolated else account.cross_wallet()
     fee = (order.quote * world.liquidation_fee_rate).quantize(CENT)
-    amount = -min(fee, left) if left > 0 else _missing(account, symbol, left, isolated=isolated)
+    amount = -min(fee, left) if left > 0 else _missing(account, holding, left, isolated=isolated)
     if amount:
         book_income(world, account, IncomeKind.INSURANCE, symbol, amount)
-        tell_account(world, account, AccountCause.INSURANCE, symbol, with_position=False)
+        tell_account(world, account, AccountCause.INSURANCE, symbol)
     expire_dependents(world, account, symbol)
     return order.view()
 
 
 def deleverage(
-    world: World, account: Account, symbol: str, quantity: Decimal | None = None
+    world: World, account: Account, holding: Holding, quantity: Decimal | None = None
 ) -> OrderView:
     """Close the position, or `quantity` of it, against somebody's bankruptcy."""
-    order = _force(world, account, symbol, "adl_autoclose", FillCause.ADL, quantity)
+    order = _force(world, account, holding, "adl_autoclose", FillCause.ADL, quantity)
+    expire_dependents(world, account, holding.symbol)
+    return order.view()
+
+
+def settle(world: World, account: Account, holding: Holding) -> OrderView:
+    """Close the position because its symbol leaves the exchange; its resting orders go first."""
+    symbol = holding.symbol
+    for order in list(account.open_orders.get(symbol, {}).values()):
+        expire(world, account, order, ExpiryReason.DELISTED)
+    client_id = f"settlement_autoclose-{world.now_ms}{world.order_number + 1}"
+    order = _force(world, account, holding, client_id, FillCause.SETTLEMENT)
     expire_dependents(world, account, symbol)
     return order.view()
 
 
 def close_by_hand(
-    world: World, account: Account, symbol: str, quantity: Decimal | None = None
+    world: World, account: Account, holding: Holding, quantity: Decimal | None = None
 ) -> OrderView:
     """Close the position, or `quantity` of it, as a person on the exchange's own site does."""
     client_id = f"web_{world.order_number + 1}"
-    order = _force(world, account, symbol, client_id, FillCause.ORDER, quantity)
-    expire_dependents(world, account, symbol)
+    order = _force(world, account, holding, client_id, FillCause.ORDER, quantity)
+    expire_dependents(world, account, holding.symbol)
     return order.view()
 
 
 def _pay_one(world: World, account: Account, market: Market) -> None:
     symbol = market.instrument.symbol
-    quantity = account.quantity_of(symbol)
-    if not quantity:
-        return
-    amount = (-quantity * market.mark * market.funding_rate).quantize(CENT)
-    isolated = account.margin_type_of(symbol) is MarginType.ISOLATED
-    book_income(world, account, IncomeKind.FUNDING, symbol, amount)
-    if isolated:
-        account.holding(symbol).isolated_wallet += amount
-    tell_account(world, account, AccountCause.FUNDING, symbol, with_position=isolated)
+    for holding in account.held(symbol):
+        amount = (-holding.quantity * market.mark * market.funding_rate).quantize(CENT)
+        isolated = account.margin_type_of(symbol) is MarginType.ISOLATED
+        book_income(world, account, IncomeKind.FUNDING, symbol, amount)
+        if isolated:
+            holding.isolated_wallet += amount
+        shown = holding if isolated else None
+        tell_account(world, account, AccountCause.FUNDING, symbol, shown)
 
 
-def _worst_crossed(world: World, account: Account) -> str:
+def _worst_crossed(world: World, account: Account) -> Holding:
     crossed = [
         h
         for h in account.holdings.values()
         if h.quantity and account.margin_type_of(h.symbol) is MarginType.CROSSED
     ]
-    return min(crossed, key=lambda h: (unrealized(world.markets[h.symbol], h), h.symbol)).symbol
+    return min(crossed, key=lambda h: (unrealized(world.markets[h.symbol], h), h.symbol))
 
 
-def _missing(account: Account, symbol: str, left: Decimal, *, isolated: bool) -> Decimal:
+def _missing(account: Account, lost: Holding, left: Decimal, *, isolated: bool) -> Decimal:
     if isolated:
         return -left
     others = any(
         h.quantity and account.margin_type_of(h.symbol) is MarginType.CROSSED
         for h in account.holdings.values()
-        if h.symbol != symbol
+        if h is not lost
     )
     return ZERO if others else -left
 
@@ -132,13 +142,13 @@ def _missing(account: Account, symbol: str, left: Decimal, *, isolated: bool) ->
 def _force(
     world: World,
     account: Account,
-    symbol: str,
+    holding: Holding,
     client_id: str,
     cause: FillCause,
     quantity: Decimal | None = None,
 ) -> Order:
+    symbol, position = holding.symbol, holding.quantity
     market = world.markets[symbol]
-    position = account.quantity_of(symbol)
     assert position, "nothing to close"
     assert market.last is not None, "a position in a market without a price"
     size = abs(position) if quantity is None else min(quantity, abs(position))
@@ -156,6 +166,7 @@ def _force(
         created_ms=world.now_ms,
         updated_ms=world.now_ms,
         cause=cause,
+        position_side=holding.position_side,
     )
     account.remember(order)
     tell_order(world, account, order, Execution.NEW)

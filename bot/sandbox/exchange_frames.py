@@ -7,7 +7,17 @@ know: sockets, listen keys, who subscribed.
 from types import MappingProxyType
 from typing import Final
 
-from bot.sandbox.exchange_dialect import CENT, STP, TIF, WORKING, Json, average_text, type_name
+from bot.sandbox.exchange_dialect import (
+    CENT,
+    STP,
+    TIF,
+    WORKING,
+    Json,
+    average_text,
+    callback_text,
+    conditional_type,
+    type_name,
+)
 from bot.sandbox.exchange_history import Bar, Day
 from bot.sandbox.exchange_records import (
     AccountCause,
@@ -40,6 +50,7 @@ _EXECUTION: Final = MappingProxyType(
         Execution.FORCED: "CALCULATED",
         Execution.CANCELED: "CANCELED",
         Execution.EXPIRED: "EXPIRED",
+        Execution.AMENDED: "AMENDMENT",
     }
 )
 
@@ -224,6 +235,28 @@ def trade_frame(market: Market, now_ms: int) -> Json:
     }
 
 
+def liquidation_frame(event: OrderEvent, *, wide: bool) -> Json:
+    """A forced fill as the public streams tell it, `wide` for the stream of all symbols."""
+    view, fill = event.order, event.fill
+    assert fill is not None, "a liquidation without a fill"
+    told: Json = {
+        "s": view.symbol,
+        "S": view.side.value.upper(),
+        "o": "LIMIT",
+        "f": TIF[view.time_in_force],
+        "q": plain(view.quantity),
+        "p": plain(view.price),
+        "ap": average_text(view),
+        "X": view.status.value.upper(),
+        "l": plain(fill.quantity),
+        "z": plain(view.filled_quantity),
+        "T": event.at_ms,
+    }
+    if wide:
+        told |= {"ps": view.symbol, "st": 1}
+    return {"e": "forceOrder", "E": event.at_ms, "o": told}
+
+
 def _order_frame(event: OrderEvent) -> Json:
     view, fill = event.order, event.fill
     told: Json = {
@@ -252,7 +285,7 @@ def _order_frame(event: OrderEvent) -> Json:
         "R": view.reduce_only,
         "wt": "CONTRACT_PRICE",
         "ot": type_name(view),
-        "ps": "BOTH",
+        "ps": view.position_side.value.upper(),
         "cp": view.close_position,
         "rp": plain(fill.realized_pnl_usdt) if fill else "0",
         "pP": False,
@@ -260,9 +293,11 @@ def _order_frame(event: OrderEvent) -> Json:
         "ss": 0,
         "V": STP,
         "pm": "NONE",
-        "gtd": 0,
+        "gtd": view.good_till_ms,
         "er": str(int(view.expiry)),
     }
+    if event.modify_id is not None:
+        told["M"] = str(event.modify_id)
     return {"e": "ORDER_TRADE_UPDATE", "T": event.at_ms, "E": event.at_ms, "o": told}
 
 
@@ -306,7 +341,7 @@ def _account_frame(event: AccountEvent) -> Json:
                 "up": plain(one.unrealized_usdt),
                 "mt": "isolated" if one.margin_type is MarginType.ISOLATED else "cross",
                 "iw": plain(one.isolated_wallet_usdt),
-                "ps": "BOTH",
+                "ps": one.position_side.value.upper(),
                 "ma": "USDT",
             }
             for one in event.positions
@@ -324,30 +359,33 @@ def _conditional_frame(event: ConditionalEvent) -> Json:
         "caid": view.client_id,
         "aid": view.number,
         "at": "CONDITIONAL",
-        "o": view.kind.value.upper(),
+        "o": conditional_type(view),
         "s": view.symbol,
         "S": view.side.value.upper(),
-        "ps": "BOTH",
+        "ps": view.position_side.value.upper(),
         "f": TIF[view.time_in_force],
         "q": plain(view.quantity),
         "X": view.status.value.upper(),
         "ai": "" if child is None else str(child),
         "tp": plain(view.trigger_price),
-        "p": "0",
+        "p": plain(view.price),
         "V": STP,
         "wt": WORKING[view.price_source],
         "pm": "NONE",
         "cp": view.close_position,
-        "pP": False,
+        "pP": view.price_protect,
         "R": view.reduce_only,
         "tt": view.triggered_ms,
         "gtd": 0,
-        "ia": False,
+        "ia": view.activated,
     }
+    if view.callback_rate is not None:
+        told["cr"] = callback_text(view)
+        told["AP"] = "0" if view.activate_price is None else plain(view.activate_price)
     if child is not None:
         told["ap"] = plain(view.child_price.quantize(CENT))
         told["aq"] = plain(view.child_quantity)
-        told["act"] = "MARKET"
+        told["act"] = "LIMIT" if view.price else "MARKET"
     if view.status is ConditionalStatus.REJECTED:
         told["rm"] = view.reject_text
     return {"e": "ALGO_UPDATE", "T": event.at_ms, "E": event.at_ms, "o": told}

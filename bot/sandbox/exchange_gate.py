@@ -20,6 +20,8 @@ WEIGHT_MAX: Final = 2_400  # a clock minute
 ORDERS_10S_MAX: Final = 300
 ORDERS_MINUTE_MAX: Final = 1_200
 BAN_AFTER: Final = 50  # requests that ignore a 429 before it becomes a 418
+BAN_FIRST_MS: Final = 2 * MINUTE_MS  # each later ban is twice as long
+BAN_MAX_MS: Final = 3 * 24 * 60 * MINUTE_MS
 RECV_WINDOW_MS: Final = 5_000
 RECV_WINDOW_MAX_MS: Final = 60_000
 AHEAD_MS: Final = 1_000
@@ -106,9 +108,13 @@ class Meter:
     orders_10s: int = 0
     orders_minute: int = 0
     ignored: int = 0
+    bans: int = 0
+    banned_until_ms: int = 0
 
-    def charge(self, now_ms: int, weight: int, orders: int) -> Refusal | None:
-        """Count one request; 429 beyond a limit, 418 for going on regardless."""
+    def charge(self, now_ms: int, weight: int, orders: int, orders_10s: int = 0) -> Refusal | None:
+        """Count one request; 429 beyond a limit, 418 for going on regardless and during a ban."""
+        if now_ms < self.banned_until_ms:
+            return self._banned()
         minute, ten_seconds = now_ms // MINUTE_MS, now_ms // 10_000
         if minute != self.minute:
             self.minute, self.weight, self.orders_minute, self.ignored = minute, 0, 0, 0
@@ -116,20 +122,40 @@ class Meter:
             self.ten_seconds, self.orders_10s = ten_seconds, 0
         self.weight += weight
         self.orders_minute += orders
-        self.orders_10s += orders
+        self.orders_10s += orders_10s or orders
         if self.weight > WEIGHT_MAX:
             self.ignored += 1
-            banned = self.ignored > BAN_AFTER
+            if self.ignored > BAN_AFTER:
+                self.bans += 1
+                self.ban(now_ms, min(BAN_FIRST_MS << (self.bans - 1), BAN_MAX_MS))
+                return self._banned()
             return Refusal(
                 code=-1003,
-                text=f"Way too many requests; IP banned until {(minute + 2) * MINUTE_MS}."
-                if banned
-                else "Too many requests; current limit is 2400 requests per minute.",
-                http_status=418 if banned else 429,
+                text="Too many requests; current limit is 2400 requests per minute.",
+                http_status=429,
             )
         if orders and (self.orders_10s > ORDERS_10S_MAX or self.orders_minute > ORDERS_MINUTE_MAX):
             return Refusal(code=-1015, text="Too many new orders.", http_status=429)
         return None
+
+    def ban(self, now_ms: int, duration_ms: int) -> None:
+        """Answer nothing but 418 for so long."""
+        self.banned_until_ms = now_ms + duration_ms
+        self.ignored = 0
+
+    def retry_after_s(self, now_ms: int) -> int:
+        """Whole seconds until the ban ends, or until the next minute when there is none."""
+        next_minute_ms = (now_ms // MINUTE_MS + 1) * MINUTE_MS
+        until_ms = self.banned_until_ms if now_ms < self.banned_until_ms else next_minute_ms
+        return max(1, -((now_ms - until_ms) // 1000))
+
+    def _banned(self) -> Refusal:
+        return Refusal(
+            code=-1003,
+            text=f"Way too many requests; IP banned until {self.banned_until_ms}. Please use the"
+            " websocket for live updates to avoid bans.",
+            http_status=418,
+        )
 
     def headers(self, orders: int) -> dict[str, str]:
         """The headers an answer carries."""

@@ -6,7 +6,7 @@ read the state and change nothing.
 
 from decimal import Decimal
 
-from bot.sandbox.exchange_records import BalanceView, PositionView
+from bot.sandbox.exchange_records import BalanceView, PositionSide, PositionView
 from bot.sandbox.exchange_state import CENT, Account, Holding, Market, World
 from data.model import Bracket, Instrument, MarginType, Side
 from data.money import ZERO
@@ -77,16 +77,28 @@ def open_notionals(account: Account, symbol: str) -> tuple[Decimal, Decimal]:
 
 
 def exposure(account: Account, market: Market, bids: Decimal, asks: Decimal) -> Decimal:
-    """The larger absolute notional the position may reach through its resting orders."""
+    """The larger absolute notional the position may reach through its resting orders.
+
+    In hedge mode nothing nets: both books and all orders that may open count together.
+    """
+    if account.hedged:
+        return size_of(account, market.instrument.symbol) * market.mark + bids + asks
     notional = account.quantity_of(market.instrument.symbol) * market.mark
     return max(abs(notional), abs(notional + bids), abs(notional - asks))
+
+
+def size_of(account: Account, symbol: str) -> Decimal:
+    """What is held of a symbol, without sign; hedge mode's two books together."""
+    if account.hedged:
+        return sum((abs(one.quantity) for one in account.held(symbol)), ZERO)
+    return abs(account.quantity_of(symbol))
 
 
 def symbol_margins(account: Account, market: Market) -> tuple[Decimal, Decimal]:
     """(position margin, order margin) of one symbol at its leverage."""
     symbol = market.instrument.symbol
     leverage = account.leverage_of(symbol)
-    position = abs(account.quantity_of(symbol)) * market.mark / leverage
+    position = size_of(account, symbol) * market.mark / leverage
     if not account.open_orders.get(symbol):
         return position, ZERO
     bids, asks = open_notionals(account, symbol)
@@ -96,9 +108,10 @@ def symbol_margins(account: Account, market: Market) -> tuple[Decimal, Decimal]:
 def available(world: World, account: Account) -> Decimal:
     """USDT that may back new orders; never below zero."""
     free = account.wallet
-    for symbol, holding in account.holdings.items():
+    for holding in account.holdings.values():
         if not holding.quantity:
             continue
+        symbol = holding.symbol
         market = world.markets[symbol]
         if account.margin_type_of(symbol) is MarginType.ISOLATED:
             free -= holding.isolated_wallet
@@ -115,9 +128,10 @@ def cross_health(world: World, account: Account) -> tuple[Decimal, Decimal]:
     """(margin balance, maintenance) of the crossed positions together."""
     balance = account.wallet
     needed = ZERO
-    for symbol, holding in account.holdings.items():
+    for holding in account.holdings.values():
         if not holding.quantity:
             continue
+        symbol = holding.symbol
         if account.margin_type_of(symbol) is MarginType.ISOLATED:
             balance -= holding.isolated_wallet
             continue
@@ -156,9 +170,11 @@ def break_even(world: World, holding: Holding) -> Decimal:
     )
 
 
-def position_view(world: World, account: Account, symbol: str) -> PositionView:
+def position_view(
+    world: World, account: Account, symbol: str, side: PositionSide = PositionSide.BOTH
+) -> PositionView:
     """Everything about one symbol's position, also when flat."""
-    holding = account.holdings.get(symbol) or Holding(symbol=symbol)
+    holding = account.peek(symbol, side)
     market = world.markets[symbol]
     position_margin, order_margin = symbol_margins(account, market)
     bids, asks = open_notionals(account, symbol)
@@ -181,25 +197,26 @@ def position_view(world: World, account: Account, symbol: str) -> PositionView:
         ask_notional_usdt=asks,
         realized_usdt=holding.realized,
         updated_ms=holding.updated_ms,
+        position_side=side,
     )
 
 
 def balance_view(world: World, account: Account) -> BalanceView:
     """The wallet and every total that follows from positions and orders."""
     total = cross = position_margin = order_margin = needed = ZERO
-    symbols = {s for s, h in account.holdings.items() if h.quantity}
+    symbols = {h.symbol for h in account.holdings.values() if h.quantity}
     symbols |= {s for s, orders in account.open_orders.items() if orders}
     for symbol in symbols:
         market = world.markets[symbol]
-        holding = account.holdings.get(symbol) or Holding(symbol=symbol)
-        profit = unrealized(market, holding)
+        books = account.held(symbol)
+        profit = sum((unrealized(market, one) for one in books), ZERO)
         total += profit
         if account.margin_type_of(symbol) is MarginType.CROSSED:
             cross += profit
         of_position, of_orders = symbol_margins(account, market)
         position_margin += of_position
         order_margin += of_orders
-        needed += maintenance(market, holding.quantity)
+        needed += sum((maintenance(market, one.quantity) for one in books), ZERO)
     return BalanceView(
         wallet_usdt=account.wallet,
         cross_wallet_usdt=account.cross_wallet(),

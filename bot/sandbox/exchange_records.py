@@ -13,6 +13,14 @@ from data.model import Fill, FillCause, MarginType, OrderKind, OrderStatus, Side
 from data.money import ZERO
 
 
+class PositionSide(StrEnum):
+    """Which book a position is in: the only one of one-way mode, or one of hedge mode's two."""
+
+    BOTH = "both"
+    LONG = "long"
+    SHORT = "short"
+
+
 class TimeInForce(StrEnum):
     """How long an order may wait. `POSITION`: as long as a position on its side exists."""
 
@@ -20,6 +28,7 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
     FOK = "fok"
     POST_ONLY = "post_only"
+    GTD = "gtd"
     POSITION = "position"
 
 
@@ -50,6 +59,7 @@ class Execution(StrEnum):
     FORCED = "forced"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    AMENDED = "amended"
 
 
 class ExpiryReason(IntEnum):
@@ -59,6 +69,7 @@ class ExpiryReason(IntEnum):
     IOC_REMAINDER = 2
     REDUCE_ONLY = 4
     LIQUIDATION = 5
+    DELISTED = 7
     MARKET_REMAINDER = 9
 
 
@@ -91,7 +102,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A plain order. `price` is required for LIMIT; without `client_id` one is made up."""
+    """A plain order. `price` is required for LIMIT; without `client_id` one is made up.
+
+    In hedge mode `position_side` is LONG or SHORT and `reduce_only` follows from it and the side.
+    """
 
     symbol: str
     side: Side
@@ -101,11 +115,31 @@ class OrderRequest:
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     client_id: str | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    good_till_ms: int = 0  # GTD only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """New price and size of a resting LIMIT order; `reduce_only` is checked, never changed."""
+
+    symbol: str
+    key: int | str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    modify_id: int | None = None
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionalRequest:
-    """A stop or target. Either `close_position`, or a `quantity` (with or without reduce-only)."""
+    """A stop or target. Either `close_position`, or a `quantity` (with or without reduce-only).
+
+    With `price` the child is a LIMIT order (the exchange's STOP and TAKE_PROFIT). With
+    `callback_rate` (a fraction) a STOP_MARKET trails the best price seen since `activate_price`
+    was reached, and `trigger_price` is not used.
+    """
 
     symbol: str
     side: Side
@@ -117,6 +151,11 @@ class ConditionalRequest:
     price_source: PriceSource = PriceSource.LAST
     time_in_force: TimeInForce = TimeInForce.GTC
     client_id: str | None = None
+    position_side: PositionSide = PositionSide.BOTH
+    price: Decimal | None = None
+    callback_rate: Decimal | None = None
+    activate_price: Decimal | None = None
+    price_protect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +179,8 @@ class OrderView:
     updated_ms: int
     cause: FillCause
     expiry: ExpiryReason
+    position_side: PositionSide = PositionSide.BOTH
+    good_till_ms: int = 0
 
     @property
     def average_price(self) -> Decimal | None:
@@ -170,6 +211,12 @@ class ConditionalView:
     child_price: Decimal
     child_quantity: Decimal
     reject_text: str
+    position_side: PositionSide = PositionSide.BOTH
+    price: Decimal = ZERO
+    callback_rate: Decimal | None = None
+    activate_price: Decimal | None = None
+    activated: bool = False
+    price_protect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +241,7 @@ class PositionView:
     ask_notional_usdt: Decimal
     realized_usdt: Decimal  # accumulated since the account began, before fees
     updated_ms: int
+    position_side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +283,7 @@ class PositionChange:
     unrealized_usdt: Decimal
     margin_type: MarginType
     isolated_wallet_usdt: Decimal
+    position_side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +295,7 @@ class OrderEvent:
     execution: Execution
     order: OrderView
     fill: Fill | None = None
+    modify_id: int | None = None  # AMENDED only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

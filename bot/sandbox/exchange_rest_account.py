@@ -28,7 +28,7 @@ from bot.sandbox.exchange_dialect import (
     truth_of,
     whole_of,
 )
-from bot.sandbox.exchange_records import IncomeKind, Refusal
+from bot.sandbox.exchange_records import IncomeKind, PositionSide, PositionView, Refusal
 from bot.sandbox.exchange_rules import BAD_SYMBOL
 from data.model import MarginType
 from data.money import plain
@@ -58,29 +58,34 @@ def _margin_type(call: Call) -> Result:
     return refusal or dict(OK)
 
 
-def _dual(_: Call) -> Result:
-    return {"dualSidePosition": False}
+def _dual(call: Call) -> Result:
+    return {"dualSidePosition": call.floor.exchange.hedged(account=call.account)}
 
 
 def _set_dual(call: Call) -> Result:
     need(call.params, "dualSidePosition")
-    if not truth_of(call.params, "dualSidePosition"):
-        return Refusal(code=-4059, text="No need to change position side.")
-    # Hedge mode is not part of this pretend world: refused as if something stood in its way.
-    return Refusal(code=-4068, text="Position side cannot be changed if there exists position.")
+    hedged = truth_of(call.params, "dualSidePosition")
+    return call.floor.exchange.set_hedged(hedged, call.now_ms, account=call.account) or dict(OK)
 
 
 def _multi_assets(_: Call) -> Result:
     return {"multiAssetsMargin": False}
 
 
+def _set_multi_assets(call: Call) -> Result:
+    need(call.params, "multiAssetsMargin")
+    if not truth_of(call.params, "multiAssetsMargin"):
+        return Refusal(code=-4171, text="No need to change Multi-Assets Mode.")
+    # Not part of this pretend world: refused as if something stood in its way.
+    return Refusal(
+        code=-4170, text="Multi-Assets Mode cannot be changed if there exists open orders."
+    )
+
+
 def _account(version: int) -> Callable[[Call], Result]:
     def act(call: Call) -> Result:
-        symbols = _exposed(call) if version == 3 else list(call.floor.instruments)
         exchange = call.floor.exchange
-        rows = [
-            (exchange.position(s, account=call.account), call.floor.instruments[s]) for s in symbols
-        ]
+        rows = [(view, call.floor.instruments[view.symbol]) for view in _views(call, version)]
         balance = exchange.balances(account=call.account)
         return answers.account_answer(balance, rows, version=version)
 
@@ -93,18 +98,11 @@ def _balance(call: Call) -> Result:
 
 def _position_risk(version: int) -> Callable[[Call], Result]:
     def act(call: Call) -> Result:
-        symbols = _exposed(call) if version == 3 else list(call.floor.instruments)
-        if call.params.get("symbol"):
-            wanted = instrument_of(call).symbol
-            symbols = [s for s in symbols if s == wanted]
-        exchange = call.floor.exchange
+        wanted = maybe_symbol(call)
         return [
-            answers.position_row(
-                exchange.position(s, account=call.account),
-                call.floor.instruments[s],
-                version=version,
-            )
-            for s in symbols
+            answers.position_row(view, call.floor.instruments[view.symbol], version=version)
+            for view in _views(call, version)
+            if wanted in (None, view.symbol)
         ]
 
     return act
@@ -118,13 +116,13 @@ def _symbol_config(call: Call) -> Result:
     ]
 
 
-def _account_config(_: Call) -> Result:
+def _account_config(call: Call) -> Result:
     return {
         "feeTier": 0,
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": False,
-        "dualSidePosition": False,
+        "dualSidePosition": call.floor.exchange.hedged(account=call.account),
         "multiAssetsMargin": False,
         "updateTime": 0,
         "tradeGroupId": -1,
@@ -139,9 +137,10 @@ def _user_trades(call: Call) -> Result:
     if since_ms == 0 and until_ms < 1 << 62:
         since_ms = until_ms - TRADES_WINDOW_MS
     order, first = whole_of(call.params, "orderId"), whole_of(call.params, "fromId") or 0
+    exchange = call.floor.exchange
     rows = [
-        answers.trade_row(fill)
-        for fill in call.floor.exchange.fills(symbol, since_ms, account=call.account)
+        answers.trade_row(fill, exchange.side_of(fill, account=call.account))
+        for fill in exchange.fills(symbol, since_ms, account=call.account)
         if fill.filled_ms <= until_ms
         and order in (None, fill.venue_order_id)
         and fill.fill_id >= first
@@ -193,11 +192,23 @@ def _restrictions(call: Call) -> Result:
     return dict(call.permissions)
 
 
-def _exposed(call: Call) -> list[str]:
+def _exposed(call: Call) -> list[tuple[str, PositionSide]]:
     exchange = call.floor.exchange
-    ordered = {view.symbol for view in exchange.open_orders(account=call.account)}
-    held = {s for s in call.floor.instruments if exchange.quantity(s, account=call.account)}
+    ordered = {
+        (view.symbol, view.position_side) for view in exchange.open_orders(account=call.account)
+    }
+    held = {(v.symbol, v.position_side) for v in exchange.positions(account=call.account)}
     return sorted(ordered | held)
+
+
+def _views(call: Call, version: int) -> list[PositionView]:
+    """Version 3 shows what has a position or an order; version 2 every book of every symbol."""
+    exchange = call.floor.exchange
+    hedged = exchange.hedged(account=call.account)
+    sides = tuple(PositionSide) if hedged else (PositionSide.BOTH,)
+    every = [(symbol, side) for symbol in call.floor.instruments for side in sides]
+    chosen = _exposed(call) if version == 3 else every
+    return [exchange.position(symbol, side, account=call.account) for symbol, side in chosen]
 
 
 ROUTES: Final = MappingProxyType(
@@ -214,6 +225,9 @@ ROUTES: Final = MappingProxyType(
         ),
         ("GET", "/fapi/v1/multiAssetsMargin"): Route(
             act=_multi_assets, security=Security.SIGNED, weight=30
+        ),
+        ("POST", "/fapi/v1/multiAssetsMargin"): Route(
+            act=_set_multi_assets, security=Security.SIGNED, weight=1
         ),
         ("GET", "/fapi/v2/account"): Route(act=_account(2), security=Security.SIGNED, weight=5),
         ("GET", "/fapi/v3/account"): Route(act=_account(3), security=Security.SIGNED, weight=5),

@@ -12,7 +12,7 @@ from bot.sandbox.exchange_margin import available, exposure, notional_max, open_
 from bot.sandbox.exchange_records import (
     ConditionalRequest,
     OrderRequest,
-    PriceSource,
+    PositionSide,
     Refusal,
     TimeInForce,
 )
@@ -24,6 +24,8 @@ OPEN_ORDERS_MAX: Final = 200  # a symbol
 OPEN_CONDITIONALS_MAX: Final = 200  # an account, all symbols
 CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 PRICE_MAX: Final = Decimal(10_000_000)
+GTD_LEAST_MS: Final = 600_000
+GTD_END_MS: Final = 253_402_300_799_000
 EXTRA_DECIMALS: Final = 1  # precision is one digit finer than the grid, as BTCUSDT's price is
 
 BAD_SYMBOL: Final = Refusal(code=-1121, text="Invalid symbol.")
@@ -45,6 +47,12 @@ QUANTITY_ABOVE_MAX: Final = Refusal(code=-4005, text="Quantity greater than max 
 PRICE_BELOW_MIN: Final = Refusal(code=-4013, text="Price less than min price.")
 OFF_TICK: Final = Refusal(code=-4014, text="Price not increased by tick size.")
 BAD_CLIENT_ID: Final = Refusal(code=-4015, text="Client order id is not valid.")
+BAD_GTD: Final = Refusal(
+    code=-5040, text="Good till date must be more than 600 seconds away and before 9999."
+)
+MODE_MISMATCH: Final = Refusal(
+    code=-4061, text="Order's position side does not match user's setting."
+)
 OFF_STEP: Final = Refusal(code=-4023, text="Quantity not increased by step size.")
 BAD_LEVERAGE: Final = Refusal(code=-4028, text="Leverage {} is not valid")
 TOO_MANY_STOPS: Final = Refusal(code=-4045, text="Reach max stop order limit.")
@@ -56,6 +64,13 @@ POSITION_BLOCKS_MARGIN_TYPE: Final = Refusal(
     code=-4048, text="Margin type cannot be changed if there exists position."
 )
 DUPLICATE_ID: Final = Refusal(code=-4116, text="ClientOrderId is duplicated.")
+SAME_MODE: Final = Refusal(code=-4059, text="No need to change position side.")
+ORDERS_BLOCK_MODE: Final = Refusal(
+    code=-4067, text="Position side cannot be changed if there exists open orders."
+)
+POSITION_BLOCKS_MODE: Final = Refusal(
+    code=-4068, text="Position side cannot be changed if there exists position."
+)
 USE_ALGO: Final = Refusal(
     code=-4120,
     text="Order type not supported for this endpoint. Please use the Algo Order API endpoints"
@@ -194,14 +209,33 @@ def reduces(position: Decimal, side: Side) -> bool:
     return position < 0 if side is Side.BUY else position > 0
 
 
+def closes(request: OrderRequest | ConditionalRequest) -> bool:
+    """Whether a request may only make a position smaller: told, or by hedge mode's own rule."""
+    match request.position_side:
+        case PositionSide.LONG:
+            return request.side is Side.SELL
+        case PositionSide.SHORT:
+            return request.side is Side.BUY
+    return request.reduce_only
+
+
+def check_mode(account: Account, request: OrderRequest | ConditionalRequest) -> Refusal | None:
+    """-4061 when the position side does not suit the account's mode."""
+    both = request.position_side is PositionSide.BOTH
+    return MODE_MISMATCH if both is account.hedged else None
+
+
 def check_order(
     world: World, account: Account, market: Market, request: OrderRequest
 ) -> Refusal | None:
     """Every rule a plain order must pass before it is matched."""
     if request.kind not in (OrderKind.MARKET, OrderKind.LIMIT):
         return USE_ALGO
-    refusal = check_client_id(request.client_id) or check_quantity(
-        market, request.kind, request.quantity
+    refusal = (
+        check_mode(account, request)
+        or check_client_id(request.client_id)
+        or check_quantity(market, request.kind, request.quantity)
+        or _check_date(world, request)
     )
     if refusal is not None:
         return refusal
@@ -228,77 +262,41 @@ def _check_place(
         return DUPLICATE_ID
     if len(account.open_orders.get(symbol, ())) >= OPEN_ORDERS_MAX:
         return TOO_MANY_ORDERS
-    if request.reduce_only:
-        return None if reduces(account.quantity_of(symbol), request.side) else REDUCE_ONLY
+    if closes(request):
+        return _check_closing(account, request)
     notional = price * request.quantity
     return check_notional(market, notional) or check_funds(
         world, account, market, request.side, notional
     )
 
 
-def fires_above(kind: OrderKind, side: Side) -> bool:
-    """Whether a conditional order fires at or above its trigger (else at or below)."""
-    return (kind is OrderKind.STOP_MARKET) == (side is Side.BUY)
+def _check_closing(account: Account, request: OrderRequest) -> Refusal | None:
+    position = account.quantity_of(request.symbol, request.position_side)
+    if not reduces(position, request.side):
+        return REDUCE_ONLY
+    # One-way mode cuts a reduce-only order to the position; a hedge book refuses the excess.
+    beyond = account.hedged and request.quantity > abs(position)
+    return REDUCE_ONLY if beyond else None
 
 
-def watched_price(market: Market, source: PriceSource) -> Decimal:
-    """The price a conditional order compares with its trigger."""
-    if source is PriceSource.MARK:
-        return market.mark
-    assert market.last is not None, "a market without a price was let through"
-    return market.last
+def _check_date(world: World, request: OrderRequest) -> Refusal | None:
+    if request.time_in_force is not TimeInForce.GTD:
+        return None
+    soonest_ms = world.now_ms + GTD_LEAST_MS
+    return None if soonest_ms < request.good_till_ms < GTD_END_MS else BAD_GTD
 
 
-def check_conditional(
-    account: Account, market: Market, request: ConditionalRequest
-) -> Refusal | None:
-    """Every rule a conditional order must pass before it waits. No margin is checked here."""
-    if request.kind not in (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET):
-        return Refusal(code=-4139, text="Order type is not supported for conditional orders.")
-    refusal = check_client_id(request.client_id) or check_price(market, request.trigger_price)
-    if refusal is None:
-        refusal = _check_size(market, request)
-    if refusal is not None:
-        return refusal
-    price = watched_price(market, request.price_source)
-    if fires_above(request.kind, request.side):
-        triggered = price >= request.trigger_price
-    else:
-        triggered = price <= request.trigger_price
-    return WOULD_TRIGGER if triggered else _check_waiting(account, request)
-
-
-def _check_size(market: Market, request: ConditionalRequest) -> Refusal | None:
-    if request.close_position:
-        if request.quantity is not None:
-            return CLOSE_WITH_QUANTITY
-        return CLOSE_WITH_REDUCE if request.reduce_only else None
-    if request.quantity is None:
-        return Refusal(
-            code=-1102,
-            text="Mandatory parameter 'quantity' was not sent, was empty/null, or malformed.",
-        )
-    refusal = check_quantity(market, request.kind, request.quantity)
-    if refusal is not None or request.reduce_only:
-        return refusal
-    return check_notional(market, request.quantity * request.trigger_price)
-
-
-def _check_waiting(account: Account, request: ConditionalRequest) -> Refusal | None:
-    waiting = [c for book in account.open_conditionals.values() for c in book.values()]
-    if any(c.client_id == request.client_id for c in waiting):
-        return DUPLICATE_ID
-    if len(waiting) >= OPEN_CONDITIONALS_MAX:
-        return TOO_MANY_STOPS
-    needs_position = request.close_position or request.time_in_force is TimeInForce.POSITION
-    if needs_position and not reduces(account.quantity_of(request.symbol), request.side):
-        return NEEDS_POSITION
-    if request.close_position and any(
-        c.close_position
-        and c.symbol == request.symbol
-        and c.kind is request.kind
-        and c.side is request.side
-        for c in waiting
-    ):
-        return STOP_EXISTS
-    return None
+def check_patience(market: Market, request: OrderRequest) -> Refusal | None:
+    """What an order that will not wait, or will not take, refuses at once."""
+    if request.kind is not OrderKind.LIMIT:
+        return None
+    last, price = market.last, request.price
+    assert last is not None, "a market without a price was let through"
+    assert price is not None, "a checked limit order without a price"
+    crossing = last <= price if request.side is Side.BUY else last >= price
+    if request.time_in_force is TimeInForce.POST_ONLY and crossing:
+        return POST_ONLY_REJECTED
+    if request.time_in_force is not TimeInForce.FOK:
+        return None
+    enough = market.liquidity is None or market.liquidity >= request.quantity
+    return None if crossing and enough else FOK_REJECTED

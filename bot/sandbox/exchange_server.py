@@ -11,8 +11,9 @@ Control routes (loopback, no signature, JSON in and out; moments are market ms, 
 
     GET    /sandbox/state       now_ms, speed, tape, rows_played, ended, connections, counters
     POST   /sandbox/advance     {ms}: let manual time pass (VirtualClock only)
-    POST   /sandbox/price       {symbol, price?, mark?}: set the last price; part the mark price
-                                from it, or join them again with mark null
+    POST   /sandbox/price       {symbol, price?, liquidity?, mark?}: set the last price and what may
+                                trade at it; part the mark price from it, or join them again with
+                                mark null
     POST   /sandbox/inject      {fault, method?, path?, event?, count?, executed?, code?, text?,
                                 http_status?, retry_after_s?, delay_ms? (wall), route?}
                                 503_unknown, -1007, timeout     executed or not, as told
@@ -31,9 +32,18 @@ Control routes (loopback, no signature, JSON in and out; moments are market ms, 
     POST   /sandbox/close       {symbol, quantity?}: a person closes on the exchange's own site
     POST   /sandbox/liquidate   {symbol}
     POST   /sandbox/adl         {symbol, quantity?}
+    POST   /sandbox/settle      {symbol}: the symbol leaves the exchange
+    POST   /sandbox/young       {ms}: orders newer than this are not found (-2013); 0 ends it
+    POST   /sandbox/lag         {ms}: signed reads show the account as it is now for so long
+    POST   /sandbox/ban         {ms}: nothing but 418 for so long
     POST   /sandbox/expire-listen-key
     POST   /sandbox/funding     {symbol, rate, interval_ms?}
     POST   /sandbox/permissions fields of the API key's restrictions to change
+
+Simplified on purpose, beside what `exchange` lists: no depth streams and no order book answer; one
+coin-margined row stands for all of them; a modification's price match, multi-assets mode and RSA
+keys are refused; the WebSocket API knows no faults; GTE_GTC of a quantity order is accepted; a
+countdown is looked at when a request comes and every 50 ms of the wall.
 
 Must not know: the trading service, or how its client speaks.
 """
@@ -55,6 +65,7 @@ from bot.sandbox.exchange_gate import (
 )
 from bot.sandbox.exchange_injection import Injections
 from bot.sandbox.exchange_streams import Hub
+from bot.sandbox.exchange_ws_api import WsApi
 from bot.sandbox.faults import FaultPlan
 from bot.sandbox.tape import TIMEFRAMES_MS, Tape
 from bot.shell.clock import SystemClock, VirtualClock, wall_sleep_s
@@ -62,6 +73,7 @@ from data.model import Instrument
 
 HISTORY_BARS: Final = 500
 BODY_MAX: Final = 1 << 20
+TICK_S: Final = 0.05
 API_KEY: Final = "sandboxkey" + "0" * 54
 API_SECRET: Final = "sandboxsecret" + "0" * 51
 PERMISSIONS: Final = {
@@ -107,7 +119,7 @@ class ExchangeSandbox:
         self.plan = faults or FaultPlan.named("none", seed)
         self.injections = Injections()
         self.listen_keys = ListenKeys(seed=seed, speed=speed)
-        self.hub = Hub(self.listen_keys, self.plan, self.injections, speed)
+        self.hub = Hub(self.listen_keys, self.plan, self.injections, speed, self.now_ms)
         self.received: list[Json] = []
         self.permissions: dict[str, object] = dict(PERMISSIONS)
         self.stalls = 0
@@ -119,7 +131,7 @@ class ExchangeSandbox:
             listener=self.hub,
             history_bars=history_bars,
         )
-        self._door = Door(
+        self.door = Door(
             floor=self.floor,
             listen_keys=self.listen_keys,
             injections=self.injections,
@@ -131,8 +143,10 @@ class ExchangeSandbox:
             now_ms=self.now_ms,
             received=self.received,
         )
+        self._ws_api = WsApi(door=self.door, secret=api_secret)
         self._runner: web.AppRunner | None = None
         self._driver: asyncio.Task[None] | None = None
+        self._ticker: asyncio.Task[None] | None = None
 
     async def start(self, port: int = 0) -> None:
         """Listen on a loopback port (0 chooses a free one) and let the tape run."""
@@ -147,6 +161,7 @@ class ExchangeSandbox:
         if isinstance(self.clock, SystemClock):
             self.clock.set_now(self.floor.now_ms, speed=self.speed)
             self._driver = asyncio.create_task(self._drive(self.clock))
+            self._ticker = asyncio.create_task(self._tick())
         else:
             self.clock.advance_to(max(self.clock.now_ms(), self.floor.now_ms))
 
@@ -154,13 +169,16 @@ class ExchangeSandbox:
         """Serve until cancelled; a fault that stops the tape is raised here, never swallowed."""
         if self._driver is not None:
             await self._driver
+        if self._ticker is not None:
+            await self._ticker
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Stop the tape and close every door."""
-        if self._driver is not None:
-            self._driver.cancel()
-            await asyncio.gather(self._driver, return_exceptions=True)
+        running = [task for task in (self._driver, self._ticker) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self.hub.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -191,12 +209,24 @@ class ExchangeSandbox:
         if not isinstance(self.clock, VirtualClock):
             raise Wrong("advance: time moves by itself here")
         target_ms = self.now_ms() + duration_ms
-        while (moment_ms := self.floor.next_moment_ms()) is not None and moment_ms <= target_ms:
+        while (moment_ms := self._next_ms()) is not None and moment_ms <= target_ms:
             self.clock.advance_to(max(self.clock.now_ms(), moment_ms))
-            self.floor.play()
+            self.floor.pass_time(moment_ms)
+            if moment_ms == self.floor.next_moment_ms():
+                self.floor.play()
         self.clock.advance_to(target_ms)
-        self.floor.now_ms = target_ms
+        self.floor.pass_time(target_ms)
         self.hub.expire(target_ms)
+
+    def _next_ms(self) -> int | None:
+        moments = (self.floor.next_moment_ms(), self.floor.exchange.next_deadline_ms())
+        return min((one for one in moments if one is not None), default=None)
+
+    async def _tick(self) -> None:
+        while True:
+            await wall_sleep_s(TICK_S)
+            self.floor.pass_time(self.now_ms())
+            self.hub.expire(self.now_ms())
 
     async def _drive(self, clock: SystemClock) -> None:
         patience_ms = TIMEFRAMES_MS[self._tape.timeframe]
@@ -217,11 +247,13 @@ class ExchangeSandbox:
         if not is_local(request):
             return json_answer({"error": "loopback only"}, 403)
         if request.headers.get("Upgrade", "").lower() == "websocket":
+            if request.path.startswith("/ws-fapi/"):
+                return await self._ws_api.serve(request)
             return await self.hub.serve(request)
         body = await request.read()
         if request.path.startswith("/sandbox/"):
             return self._control(request, body)
-        return await self._door.handle(request, body)
+        return await self.door.handle(request, body)
 
     def _control(self, request: web.Request, body: bytes) -> web.Response:
         act = CONTROL.get((request.method, request.path))

@@ -14,6 +14,7 @@ from bot.sandbox.exchange_records import (
     ExpiryReason,
     Income,
     OrderView,
+    PositionSide,
     PriceSource,
     TimeInForce,
     UserEvent,
@@ -63,6 +64,9 @@ class Order:
     status: OrderStatus = OrderStatus.NEW
     cause: FillCause = FillCause.ORDER
     expiry: ExpiryReason = ExpiryReason.NONE
+    position_side: PositionSide = PositionSide.BOTH
+    good_till_ms: int = 0
+    modifications: int = 0
 
     def view(self) -> OrderView:
         """A snapshot."""
@@ -84,6 +88,8 @@ class Order:
             updated_ms=self.updated_ms,
             cause=self.cause,
             expiry=self.expiry,
+            position_side=self.position_side,
+            good_till_ms=self.good_till_ms,
         )
 
 
@@ -109,6 +115,12 @@ class Conditional:
     triggered_ms: int = 0
     child: Order | None = None
     reject_text: str = ""
+    position_side: PositionSide = PositionSide.BOTH
+    price: Decimal = ZERO  # above zero: the child is a LIMIT order
+    callback_rate: Decimal | None = None
+    activate_price: Decimal | None = None
+    best_price: Decimal | None = None  # since it was activated; trailing only
+    price_protect: bool = False
 
     def view(self) -> ConditionalView:
         """A snapshot."""
@@ -133,6 +145,12 @@ class Conditional:
             child_price=child.quote / child.filled if child and child.filled else ZERO,
             child_quantity=child.filled if child else ZERO,
             reject_text=self.reject_text,
+            position_side=self.position_side,
+            price=self.price,
+            callback_rate=self.callback_rate,
+            activate_price=self.activate_price,
+            activated=self.best_price is not None,
+            price_protect=self.price_protect,
         )
 
 
@@ -148,6 +166,7 @@ class Holding:
     isolated_wallet: Decimal = ZERO
     realized: Decimal = ZERO
     updated_ms: int = 0
+    position_side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,7 +176,8 @@ class Account:
     account_id: str
     wallet: Decimal
     updated_ms: int = 0
-    holdings: dict[str, Holding] = field(default_factory=dict)
+    hedged: bool = False
+    holdings: dict[str, Holding] = field(default_factory=dict)  # by _book
     leverage: dict[str, int] = field(default_factory=dict)
     margin_types: dict[str, MarginType] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
@@ -169,6 +189,9 @@ class Account:
     open_conditionals: dict[str, dict[int, Conditional]] = field(default_factory=dict)
     fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
     income: deque[Income] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
+    dated: dict[int, Order] = field(default_factory=dict)  # open GTD orders
+    working_children: dict[str, list[Conditional]] = field(default_factory=dict)
+    countdowns: dict[str, int] = field(default_factory=dict)  # symbol: when its orders go
 
     def leverage_of(self, symbol: str) -> int:
         """The symbol's leverage as set, or the default."""
@@ -178,17 +201,31 @@ class Account:
         """The symbol's margin type as set, or crossed."""
         return self.margin_types.get(symbol, MarginType.CROSSED)
 
-    def holding(self, symbol: str) -> Holding:
+    def holding(self, symbol: str, side: PositionSide = PositionSide.BOTH) -> Holding:
         """The symbol's position, made flat when there was none."""
-        found = self.holdings.get(symbol)
+        book = _book(symbol, side)
+        found = self.holdings.get(book)
         if found is None:
-            found = self.holdings[symbol] = Holding(symbol=symbol)
+            found = self.holdings[book] = Holding(symbol=symbol, position_side=side)
         return found
 
-    def quantity_of(self, symbol: str) -> Decimal:
+    def peek(self, symbol: str, side: PositionSide = PositionSide.BOTH) -> Holding:
+        """The symbol's position; a flat one that is not kept when there was none."""
+        found = self.holdings.get(_book(symbol, side))
+        return found or Holding(symbol=symbol, position_side=side)
+
+    def quantity_of(self, symbol: str, side: PositionSide = PositionSide.BOTH) -> Decimal:
         """The signed position; zero when flat."""
-        found = self.holdings.get(symbol)
+        found = self.holdings.get(_book(symbol, side))
         return found.quantity if found is not None else ZERO
+
+    def held(self, symbol: str) -> list[Holding]:
+        """The symbol's positions that are not flat: one at most, two in hedge mode."""
+        if not self.hedged:
+            found = self.holdings.get(symbol)
+            return [found] if found is not None and found.quantity else []
+        books = (self.holdings.get(_book(symbol, side)) for side in PositionSide)
+        return [one for one in books if one is not None and one.quantity]
 
     def cross_wallet(self) -> Decimal:
         """The wallet without what isolated positions hold."""
@@ -204,6 +241,8 @@ class Account:
         self.newest_by_client[(order.symbol, order.client_id)] = order.number
         self.open_orders.setdefault(order.symbol, {})[order.number] = order
         self.open_clients.add((order.symbol, order.client_id))
+        if order.good_till_ms:
+            self.dated[order.number] = order
         if len(self.orders) > HISTORY_MAX:
             oldest = self.orders.pop(next(iter(self.orders)))
             key = (oldest.symbol, oldest.client_id)
@@ -214,6 +253,8 @@ class Account:
         """Take an order that ended off the book; its client id may be used again."""
         self.open_orders[order.symbol].pop(order.number, None)
         self.open_clients.discard((order.symbol, order.client_id))
+        if order.good_till_ms:
+            self.dated.pop(order.number, None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,3 +294,7 @@ class World:
         """A fresh conditional-order number."""
         self.conditional_number += 1
         return self.conditional_number
+
+
+def _book(symbol: str, side: PositionSide) -> str:
+    return symbol if side is PositionSide.BOTH else f"{symbol}/{side}"

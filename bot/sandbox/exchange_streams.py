@@ -7,7 +7,7 @@ the same. A socket that does not read is closed when its queue is full. Must not
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ QUEUE_MAX: Final = 20_000  # frames a socket may be behind
 STREAMS_MAX: Final = 1_024
 FRAMES_PER_SECOND_MAX: Final = 10
 SOCKETS_MAX: Final = 200
+LIFE_MS: Final = 24 * 3_600_000  # a connection's, at speed 1
 PING_S: Final = 180.0  # of the wall
 PUBLIC_SUFFIXES: Final = ("bookTicker", "depth", "rpiDepth", "trade")
 _NO_STREAMS: Final[Mapping[str, object]] = {}
@@ -44,6 +45,7 @@ class Socket:
         default_factory=lambda: asyncio.Queue(maxsize=QUEUE_MAX)
     )
     arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=FRAMES_PER_SECOND_MAX))
+    opened_ms: int = 0
     broken: bool = False
 
 
@@ -51,8 +53,14 @@ class Hub:
     """Every socket and who listens to what."""
 
     def __init__(
-        self, keys: ListenKeys, plan: FaultPlan, injections: Injections, speed: float
+        self,
+        keys: ListenKeys,
+        plan: FaultPlan,
+        injections: Injections,
+        speed: float,
+        now_ms: Callable[[], int],
     ) -> None:
+        self._now_ms = now_ms
         self._keys = keys
         self._plan = plan
         self._injections = injections
@@ -104,9 +112,14 @@ class Hub:
                 self._later(event.account_id, frame, wall_ms)
 
     def expire(self, now_ms: int) -> None:
-        """Tell and mute the sockets of listen keys whose hour is over."""
+        """Mute the sockets of listen keys whose hour is over; close those whose day is over."""
         for key in self._keys.expire(now_ms):
             self.tell_expired(key, now_ms)
+        oldest_ms = now_ms - int(LIFE_MS * self._speed)
+        for socket in tuple(self._sockets):
+            if socket.opened_ms <= oldest_ms and not socket.broken:
+                socket.broken = True
+                self._spawn(self._part(socket, 1001, b""))
 
     def tell_expired(self, key: str, now_ms: int) -> None:
         """The last word on a listen key; the socket stays open and mute."""
@@ -152,6 +165,7 @@ class Hub:
             route=route,
             combined=form == "stream",
             transport=transport if isinstance(transport, asyncio.WriteTransport) else None,
+            opened_ms=self._now_ms(),
         )
         if len(self._sockets) >= SOCKETS_MAX:
             raise web.HTTPServiceUnavailable(text="too many connections")
@@ -200,10 +214,12 @@ class Hub:
             await socket.ws.close(code=1008, message=b"Too many requests")
             return False
         answer = self._answer(socket, text)
-        self._put(socket, msgspec.json.encode(answer))
         if len(socket.streams) > STREAMS_MAX:
+            refusal = _error(2, "Invalid request: too many streams", answer.get("id"))
+            await socket.ws.send_str(msgspec.json.encode(refusal).decode())
             await socket.ws.close(code=1008, message=b"Invalid request")
             return False
+        self._put(socket, msgspec.json.encode(answer))
         return True
 
     def _answer(self, socket: Socket, text: str) -> Json:
@@ -302,9 +318,15 @@ class Hub:
             await wall_sleep_s(wall_ms / 1000)
             self._deliver(account, frame)
 
-        task = asyncio.create_task(deliver())
+        self._spawn(deliver())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+
+    async def _part(self, socket: Socket, code: int, why: bytes) -> None:
+        await socket.ws.close(code=code, message=why)
 
     def _put(self, socket: Socket, frame: bytes) -> None:
         if socket.broken:

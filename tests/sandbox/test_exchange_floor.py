@@ -90,15 +90,16 @@ def test_longer_bars_close_with_their_last_minute(tmp_path: Path) -> None:
 
 
 def test_all_symbols_streams_carry_every_symbol_that_moved(tmp_path: Path) -> None:
-    """One array a step, marked as USD-M rows."""
+    """One array a step: the rows that moved as USD-M, and one of the coin-margined market."""
     ear = Ear(everything=("!miniTicker@arr", "!bookTicker"))
     floor = floor_of(flat_tape(tmp_path), ear)
     floor.play()
     names = [name for name, _ in ear.heard]
-    assert names == ["!miniTicker@arr", "!bookTicker", "!bookTicker"]
+    assert names == ["!miniTicker@arr", "!bookTicker", "!bookTicker", "!bookTicker"]
     rows = ear.heard[0][1]
     assert isinstance(rows, list)
-    assert [(row["s"], row["st"]) for row in rows] == [("BTCUSDT", 1), ("ETHUSDT", 1)]
+    moved = [("BTCUSDT", 1), ("ETHUSDT", 1), ("BTCUSD_PERP", 2)]
+    assert [(row["s"], row["st"]) for row in rows] == moved
 
 
 def test_warm_up_is_history_and_gives_prices(tmp_path: Path) -> None:

@@ -111,18 +111,32 @@ def test_query_wins_over_body() -> None:
 
 
 def test_weights_follow_the_clock_minute() -> None:
-    """2,400 a minute, then 429, and 418 for going on; a new UTC minute starts at zero."""
+    """2,400 a minute, then 429; a new UTC minute starts at zero."""
     meter = Meter()
     assert meter.charge(60_000, 2_400, 0) is None
     refusal = meter.charge(60_001, 1, 0)
     assert refusal is not None
     assert refusal.http_status == 429
     assert meter.headers(0) == {"X-MBX-USED-WEIGHT-1M": "2401"}
-    for _ in range(60):
-        refusal = meter.charge(119_999, 1, 0)
-    assert refusal is not None
-    assert refusal.http_status == 418
     assert meter.charge(120_000, 1, 0) is None
+
+
+def test_ignoring_the_limit_is_a_ban_that_grows() -> None:
+    """Two minutes of 418 for going on, told as a moment and as seconds; four the next time."""
+    meter = Meter()
+    meter.charge(60_000, 2_400, 0)
+    answers = [meter.charge(119_000, 1, 0) for _ in range(51)]
+    assert [one.http_status for one in answers if one] == [429] * 50 + [418]
+    assert answers[-1] is not None
+    assert "IP banned until 239000" in answers[-1].text
+    assert meter.retry_after_s(119_000) == 120
+    banned = meter.charge(238_999, 1, 0)
+    assert banned is not None
+    assert banned.http_status == 418
+    assert meter.charge(239_000, 2_400, 0) is None
+    for _ in range(51):
+        meter.charge(239_000, 1, 0)
+    assert meter.banned_until_ms == 239_000 + 240_000
 
 
 def test_orders_are_limited_in_ten_seconds_and_a_minute() -> None:
