@@ -52,10 +52,13 @@ ACCOUNT: Final = "bench"
 WAIT_S: Final = 20.0
 
 
-class _Yes:
+class Yes:
+    """An adviser that opens whatever it is asked about."""
+
     name = "rules"
 
     async def decide(self, question: Question, deadline_ms: int) -> Decision:
+        """Open, at once."""
         return Decision(
             advisor="rules",
             model_version="",
@@ -66,7 +69,9 @@ class _Yes:
         )
 
 
-class _Nobody:
+class Nobody:
+    """Nobody to show anything to."""
+
     def show_card(self, command: ShowCard, trade: Trade, desk: Desk) -> None: ...
     def tell(self, command: Tell, trade: Trade | None, desk: Desk) -> None: ...
     def trade_changed(self, trade: Trade, desk: Desk) -> None: ...
@@ -96,7 +101,7 @@ async def measure(ready: dict[str, Any]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         try:
-            await _people(store)
+            await add_people(store)
             await _trade(ready, store, watch)
             floor_ms = await _commit_ms(store)
         finally:
@@ -131,8 +136,8 @@ async def _trade(ready: dict[str, Any], store: Store, watch: _Stopwatch) -> None
             ports=Ports(
                 journal=Recorder(store),
                 venue=gateway,
-                advisor=_Yes(),
-                notifier=_Nobody(),
+                advisor=Yes(),
+                notifier=Nobody(),
                 question_of=_question,
                 mark_price=lambda _symbol: (prices[-1], clock.now_ms()),
             ),
@@ -239,7 +244,8 @@ def _config() -> BotConfig:
     )
 
 
-async def _people(store: Store) -> None:
+async def add_people(store: Store) -> None:
+    """The owner and the two accounts that a benchmark writes for."""
     await store.add_user(
         UserRow(
             user_id=USER,
