@@ -13,6 +13,7 @@ Must not know: any adapter, or what an event means.
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from bot.core.messages import (
 from bot.core.trade import Phase, Role, Trade
 from bot.shell.clock import Clock, wall_monotonic_s
 from bot.shell.inbox import Inbox
+from bot.shell.ports import Kept
 from bot.shell.steps import Core, Observer, Ports, StepRecord, rests, unanswered, urgency
 from data.model import Action, Decision, ExitReason
 from data.store.errors import StorageFull
@@ -50,6 +52,7 @@ from data.store.errors import StorageFull
 HEARTBEAT_S: Final = 5.0  # the loop turns at least this often; a sixth of the unit's WatchdogSec
 WOKE_AGAIN_S: Final = 0.05  # a deadline that Woke did not move is not asked about in a hot loop
 STOP_WAIT_S: Final = 10.0  # for bare positions and answers at SIGTERM; the unit allows 30 s
+BATCH_MAX: Final = 64  # steps kept in one transaction: about 5 ms of stepping
 BACKLOG_MAX: Final = 2_000  # steps held back while the disk is full
 ERRANDS_MAX: Final = 256  # requests in flight; above it questions fail and are asked again
 NOT_SENT: Final = -1  # code of a refusal that is our own
@@ -61,11 +64,26 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Unkept:
+class _Turned:
+    number: int
     now_ms: int
     event: Event
     stepped: DeskStep
     changed: dict[str, Trade]
+    idle: bool  # nothing changed and nothing is wished: not kept
+    arrived_s: float
+    stepped_s: float
+    seq: int | None = None  # once it is kept
+
+    def kept(self, seq: int) -> Kept:
+        return Kept(
+            seq=seq,
+            now_ms=self.now_ms,
+            event=self.event,
+            commands=self.stepped.commands,
+            desk=self.stepped.desk,
+            changed=tuple(self.changed.values()),
+        )
 
 
 class Engine:
@@ -89,7 +107,7 @@ class Engine:
         self._on_beat = on_beat or (lambda: None)
         self._observers: list[Observer] = []
         self._inbox = Inbox()
-        self._backlog: deque[_Unkept] = deque()
+        self._backlog: deque[_Turned] = deque()
         self._bars: set[str] = {OUR_FAULT} & set(desk.halts)
         self._errands: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -170,6 +188,10 @@ class Engine:
     # The turn
 
     async def _turn(self) -> None:
+        """Step what waits, up to the first step that wishes something; keep it all; then send.
+
+        Frames come in bursts, and what a disk takes time for is one transaction, not one event.
+        """
         taken = self._next()
         if taken is None:
             await self._inbox.wait(self._rest_s())
@@ -177,7 +199,19 @@ class Engine:
             if self._backlog:  # A quiet hour must not keep entries barred once there is room.
                 await self._keep_backlog()
             return
-        await self._take(*taken)
+        batch: list[_Turned] = []
+        while taken is not None:
+            turned = self._step(*taken)
+            if turned is not None:
+                batch.append(turned)
+            full = len(batch) >= BATCH_MAX
+            taken = None if turned is None or turned.stepped.commands or full else self._next()
+        await self._keep([turned for turned in batch if not turned.idle])
+        for turned in batch:
+            self._finish(turned)
+        if batch:
+            await self._clock.sleep_ms(0)  # let the requests start before the next step
+            self._on_beat()
 
     def _next(self) -> tuple[Event, float] | None:
         if self._due is not None and self._due <= self._clock.now_ms():
@@ -196,7 +230,7 @@ class Engine:
                 rest_s = WOKE_AGAIN_S
         return rest_s if self._stop_by_s is None else min(rest_s, 0.05)
 
-    async def _take(self, event: Event, arrived_s: float) -> None:
+    def _step(self, event: Event, arrived_s: float) -> _Turned | None:
         now_ms = self._last_now_ms = max(self._last_now_ms, self._clock.now_ms())
         self._number += 1
         if isinstance(event, EntriesResumed) and event.by:
@@ -206,32 +240,37 @@ class Engine:
             due = self._core.wake_ms(stepped.desk)
         except Exception as fault:  # noqa: BLE001 - a pure function failed: it is our bug, whatever it is
             self._fault(event, fault)
-            return
-        stepped_s = wall_monotonic_s()
+            return None
         idle = stepped.desk is self._desk and not stepped.commands and not stepped.changed
         self._desk, self._due = stepped.desk, due
-        if not idle or self._backlog:
-            await self._keep(event, stepped, now_ms)
-        kept = None if idle or self._backlog else self._seq
-        kept_s = wall_monotonic_s()
-        self._dispatch(stepped, now_ms)
-        record = StepRecord(
+        return _Turned(
             number=self._number,
-            seq=kept,
             now_ms=now_ms,
             event=event,
+            stepped=stepped,
+            changed={trade.trade_id: trade for trade in stepped.changed},
+            idle=idle,
+            arrived_s=arrived_s,
+            stepped_s=wall_monotonic_s(),
+        )
+
+    def _finish(self, turned: _Turned) -> None:
+        kept_s, stepped = wall_monotonic_s(), turned.stepped
+        self._dispatch(stepped, turned.now_ms)
+        record = StepRecord(
+            number=turned.number,
+            seq=turned.seq,
+            now_ms=turned.now_ms,
+            event=turned.event,
             commands=stepped.commands,
             desk=stepped.desk,
             changed=stepped.changed,
-            arrived_s=arrived_s,
-            stepped_s=stepped_s,
+            arrived_s=turned.arrived_s,
+            stepped_s=turned.stepped_s,
             kept_s=kept_s,
         )
         for observer in self._observers:
             observer(record)
-        if stepped.commands or self._number % 64 == 0:
-            await self._clock.sleep_ms(0)  # let the requests start before the next step
-            self._on_beat()
 
     def _fault(self, event: Event, fault: Exception) -> None:
         words = repr(fault)
@@ -263,34 +302,30 @@ class Engine:
 
     # Keeping
 
-    async def _keep(self, event: Event, stepped: DeskStep, now_ms: int) -> None:
-        changed = {trade.trade_id: trade for trade in stepped.changed}
-        self._backlog.append(_Unkept(now_ms=now_ms, event=event, stepped=stepped, changed=changed))
-        if len(self._backlog) > BACKLOG_MAX:
+    async def _keep(self, steps: Sequence[_Turned]) -> None:
+        self._backlog.extend(steps)
+        while len(self._backlog) > BACKLOG_MAX:
             lost = self._backlog.popleft()
             self._backlog[0].changed = lost.changed | self._backlog[0].changed
-        await self._keep_backlog()
+        if self._backlog:
+            await self._keep_backlog()
 
     async def _keep_backlog(self) -> None:
+        waiting = list(itertools.islice(self._backlog, BATCH_MAX))
         try:
-            while self._backlog:
-                await self._keep_one(self._backlog[0])
-                self._backlog.popleft()
+            while waiting:
+                await self._ports.journal.commit(
+                    [turned.kept(self._seq + place) for place, turned in enumerate(waiting, 1)]
+                )
+                for turned in waiting:
+                    self._seq += 1
+                    turned.seq = self._seq
+                    self._backlog.popleft()
+                waiting = list(itertools.islice(self._backlog, BATCH_MAX))
         except StorageFull as full:
             self._storage_failed(full)
         else:
             self._storage_works()
-
-    async def _keep_one(self, step: _Unkept) -> None:
-        await self._ports.journal.commit(
-            seq=self._seq + 1,
-            now_ms=step.now_ms,
-            event=step.event,
-            commands=step.stepped.commands,
-            desk=step.stepped.desk,
-            changed=tuple(step.changed.values()),
-        )
-        self._seq += 1
 
     def _storage_failed(self, full: StorageFull) -> None:
         if DISK_FULL in self._bars:

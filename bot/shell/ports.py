@@ -4,6 +4,7 @@ Must not know: any adapter. Every outside answer comes back as a core event.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -53,20 +54,23 @@ class Advisor(Protocol):
         """One answer by the deadline (exchange time), or an abstention that says why."""
 
 
-class Journal(Protocol):
-    """The durable record: one transaction an event."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One step as it is kept: the event, what was commanded, and what became of the record."""
 
-    async def commit(
-        self,
-        *,
-        seq: int,
-        now_ms: int,
-        event: Event,
-        commands: Sequence[Command],
-        desk: Desk,
-        changed: Sequence[Trade],
-    ) -> None:
-        """Keep the step for good before its commands are carried out. Raises StorageFull."""
+    seq: int
+    now_ms: int
+    event: Event
+    commands: Sequence[Command]
+    desk: Desk
+    changed: Sequence[Trade]
+
+
+class Journal(Protocol):
+    """The durable record."""
+
+    async def commit(self, steps: Sequence[Kept]) -> None:
+        """Keep steps for good, all or none, before anything of them is sent. Raises StorageFull."""
 
 
 class Notifier(Protocol):

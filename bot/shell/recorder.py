@@ -17,6 +17,7 @@ from bot.core.desk_draft import CLOSED_KEPT_MAX, closed_trade_of
 from bot.core.desk_state import Desk
 from bot.core.messages import Command, Event
 from bot.core.trade import Phase, Trade
+from bot.shell.ports import Kept
 from bot.shell.steps import StepRecord
 from data.journal import Codec
 from data.money import plain
@@ -32,33 +33,18 @@ class Recorder:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def commit(
-        self,
-        *,
-        seq: int,
-        now_ms: int,
-        event: Event,
-        commands: Sequence[Command],
-        desk: Desk,
-        changed: Sequence[Trade],
-    ) -> None:
-        """Keep the step for good before its commands are carried out. Raises StorageFull."""
-        await self._store.commit_step(
+    async def commit(self, steps: Sequence[Kept]) -> None:
+        """Keep steps for good, all or none, before anything of them is sent. Raises StorageFull."""
+        last = len(steps) - 1
+        rows = [
             StepRow(
-                journal=JournalRow(
-                    account_id=desk.account_id,
-                    seq=seq,
-                    user_id=desk.user_id,
-                    at_ms=now_ms,
-                    kind=type(event).__name__,
-                    trade_id=_trade_id_of(event, commands, changed),
-                    event=CODEC.encode(event),
-                    commands=_list_of(commands),
-                ),
-                desk_body=_desk_text(desk),
-                trades=tuple(_trade_row(trade, desk) for trade in changed),
+                journal=_journal_row(step),
+                desk_body=_desk_text(step.desk) if number == last else "",
+                trades=tuple(_trade_row(trade, step.desk) for trade in step.changed),
             )
-        )
+            for number, step in enumerate(steps)
+        ]
+        await self._store.commit_step(*rows)
 
     @staticmethod
     def read_trade(text: str) -> Trade:
@@ -108,6 +94,19 @@ async def load_desk(store: Store, account_id: str, user_id: str) -> tuple[Desk, 
     ]
     closed.sort(key=lambda result: (result.closed_ms, result.trade_id))
     return replace(desk, trades=trades, closed=tuple(closed)), row.seq
+
+
+def _journal_row(step: Kept) -> JournalRow:
+    return JournalRow(
+        account_id=step.desk.account_id,
+        seq=step.seq,
+        user_id=step.desk.user_id,
+        at_ms=step.now_ms,
+        kind=type(step.event).__name__,
+        trade_id=_trade_id_of(step.event, step.commands, step.changed),
+        event=CODEC.encode(step.event),
+        commands=_list_of(step.commands),
+    )
 
 
 def _desk_text(desk: Desk) -> str:

@@ -19,6 +19,7 @@ from bot.core.messages import (
 from bot.core.trade import Order, Role, Trade
 from bot.shell.clock import SystemClock
 from bot.shell.engine import Engine
+from bot.shell.ports import Kept
 from bot.shell.steps import Core, Ports
 from data.model import Action, Decision, OrderKind, Side
 from data.store.errors import StorageFull
@@ -79,22 +80,14 @@ class FakeJournal:
 
     rows: list[tuple[int, Event, tuple[Command, ...], Desk]] = field(default_factory=list)
     full: bool = False
+    commits: int = 0
 
-    async def commit(
-        self,
-        *,
-        seq: int,
-        now_ms: int,
-        event: Event,
-        commands: Sequence[Command],
-        desk: Desk,
-        changed: Sequence[Trade],
-    ) -> None:
-        """Keep a row, or refuse as a full disk does."""
-        del now_ms, changed
+    async def commit(self, steps: Sequence[Kept]) -> None:
+        """Keep a row a step, or refuse as a full disk does."""
         if self.full:
             raise StorageFull("no space left")
-        self.rows.append((seq, event, tuple(commands), desk))
+        self.commits += 1
+        self.rows += [(s.seq, s.event, tuple(s.commands), s.desk) for s in steps]
 
 
 @dataclass

@@ -71,6 +71,19 @@ async def test_events_are_stepped_one_by_one_in_order_and_committed() -> None:
     assert engine.seq == 20
 
 
+async def test_a_burst_is_kept_in_few_transactions() -> None:
+    """What waits together is kept together, up to the first event that wishes something."""
+    bench = Bench()
+    engine = bench.engine()
+    events = [BotSwitched(bot_id=str(n), running=True, by="owner") for n in range(100)]
+    for event in events:
+        engine.post(event)
+    async with running(engine):
+        await until(lambda: len(bench.journal.rows) == 100)
+    assert [row[1] for row in bench.journal.rows] == events
+    assert bench.journal.commits <= 3
+
+
 async def test_nothing_is_sent_before_its_record_is_durable() -> None:
     """At the moment the venue hears of a command, the journal holds it."""
     bench = Bench(core=script(PanicPressed, place(Role.CLOSE)))

@@ -11,6 +11,7 @@ from bot.core.desk import Desk
 from bot.core.messages import PanicPressed, Tell
 from bot.core.trade import Phase, Trade
 from bot.sandbox.tape_instruments import instrument_of
+from bot.shell.ports import Kept
 from bot.shell.recorder import Recorder, load_desk
 from data.store.errors import SequenceBroken
 from data.store.store import Store
@@ -45,9 +46,10 @@ async def test_a_desk_comes_back_as_its_last_step_left_it(tmp_path: Path) -> Non
         )
         event, told = PanicPressed(by="owner"), Tell(kind="panic")
         keep = Recorder(store).commit
-        await keep(seq=1, now_ms=7, event=event, commands=(told,), desk=desk, changed=(TRADE,))
+        step = Kept(seq=1, now_ms=7, event=event, commands=(told,), desk=desk, changed=(TRADE,))
+        await keep([step])
         with pytest.raises(SequenceBroken):
-            await keep(seq=3, now_ms=8, event=event, commands=(), desk=desk, changed=())
+            await keep([replace(step, seq=3, now_ms=8, commands=(), changed=())])
         (row,) = await store.journal_rows("main")
         assert (row.kind, row.trade_id, row.at_ms) == ("PanicPressed", TRADE.trade_id, 7)
     finally:

@@ -3,6 +3,7 @@
 Must not know: what a desk, a trade or an event is; their texts come and go as they are.
 """
 
+import itertools
 from typing import Final
 
 import aiosqlite
@@ -32,20 +33,26 @@ class Steps:
         self._add_journal = db.prepare(insert(journal))
         self._put_trade = db.prepare(sqlite.upsert(trades))
 
-    async def commit_step(self, step: StepRow) -> None:
-        """Keep a step for good: journal row, desk and changed trades in one transaction.
+    async def commit_step(self, *steps: StepRow) -> None:
+        """Keep steps of one account for good: journal rows, desk and changed trades, all at once.
 
-        Returns after the disk has it. Raises SequenceBroken unless `seq` follows the desk's last
-        one, StorageFull when the disk does not take it; then nothing of the step was kept.
+        Of the desks the last one's body is kept. Returns after the disk has it. Raises
+        SequenceBroken unless each `seq` follows the one before, StorageFull when the disk does not
+        take it; then nothing of the steps was kept.
         """
+        assert steps, "nothing to keep"
+        rows = [step.journal for step in steps]
+        changed = [trade for step in steps for trade in step.trades]
+        for before, after in itertools.pairwise(rows):
+            if after.seq != before.seq + 1 or after.account_id != before.account_id:
+                raise SequenceBroken(f"step {after.seq} does not follow {before.seq}")
 
         async def work(driver: aiosqlite.Connection) -> None:
-            await self._put_desk(driver, step)
-            row = step.journal
-            await driver.execute(self._add_journal.sql, self._add_journal.values(row))
-            if step.trades:
-                put = self._put_trade
-                await driver.executemany(put.sql, [put.values(trade) for trade in step.trades])
+            await self._put_desk(driver, rows[0].seq, steps[-1])
+            add, put = self._add_journal, self._put_trade
+            await driver.executemany(add.sql, [add.values(row) for row in rows])
+            if changed:
+                await driver.executemany(put.sql, [put.values(trade) for trade in changed])
 
         await self._db.transact(work)
 
@@ -119,9 +126,9 @@ class Steps:
             statement = statement.where(journal.c.trade_id == trade_id)
         return await self._db.every(JournalRow, statement)
 
-    async def _put_desk(self, driver: aiosqlite.Connection, step: StepRow) -> None:
+    async def _put_desk(self, driver: aiosqlite.Connection, first: int, step: StepRow) -> None:
         row, move = step.journal, self._move_desk
-        values = move.values(row, account=row.account_id, before=row.seq - 1, body=step.desk_body)
+        values = move.values(row, account=row.account_id, before=first - 1, body=step.desk_body)
         moved = await driver.execute(move.sql, values)
         if moved.rowcount == 1:
             return
@@ -129,7 +136,7 @@ class Steps:
             "SELECT seq FROM desks WHERE account_id = ?", (row.account_id,)
         )
         last = next((int(seq) for (seq,) in found), 0)
-        if last or row.seq != 1:
-            raise SequenceBroken(f"journal {row.account_id} is at {last}, not before {row.seq}")
+        if last or first != 1:
+            raise SequenceBroken(f"journal {row.account_id} is at {last}, not before {first}")
         add = self._add_desk
         await driver.execute(add.sql, add.values(row, body=step.desk_body, updated_ms=row.at_ms))

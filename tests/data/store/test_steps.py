@@ -161,3 +161,15 @@ async def test_the_journal_is_read_in_pages_and_by_trade(store: Store) -> None:
     page = await store.journal_rows("a1", after_seq=2, limit=3)
     assert [r.seq for r in page] == [3, 4, 5]
     assert [r.seq for r in await store.journal_rows("a1", trade_id="even")] == [2, 4, 6]
+
+
+async def test_a_batch_is_kept_whole_or_not_at_all(store: Store) -> None:
+    """Steps of one batch share a transaction: the last desk stands, a gap inside keeps nothing."""
+    await store.commit_step(step_row(1), step_row(2, trade_row()), step_row(3, desk_body="three"))
+    desk = await store.load_desk("a1")
+    assert desk is not None
+    assert (desk.seq, desk.body) == (3, "three")
+    assert [row.seq for row in await store.journal_rows("a1")] == [1, 2, 3]
+    with pytest.raises(SequenceBroken, match="step 6 does not follow 4"):
+        await store.commit_step(step_row(4), step_row(6))
+    assert len(await store.journal_rows("a1")) == 3
