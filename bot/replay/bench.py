@@ -14,11 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bot.replay import bench_protect, sim
+from bot.replay import bench_protect, bench_wire, sim
 from bot.shell.clock import wall_monotonic_s
 
 SIM_SEEDS: Final = 300
@@ -59,6 +59,45 @@ def protect() -> list[Figure]:
     return [figure("protect", median_ms, "ms", floor_ms, ("<= 5 ms", median_ms <= 5))]
 
 
+def post_overhead() -> list[Figure]:
+    """CPU time of one signed order; floor: a bare POST of the same bytes in the same session.
+
+    The second figure is the whole way from the core's order to its event, for comparison.
+    """
+    told = asyncio.run(bench_wire.measure_post())
+    client, whole = round(told.client_ratio, 3), round(told.gateway_ratio, 3)
+    return [
+        replace(
+            figure("post_overhead", told.client_us, "us", told.bare_us, ("<= 1.3x", client <= 1.3)),
+            ratio=client,
+        ),
+        replace(
+            figure("post_whole", told.gateway_us, "us", told.bare_us, ("<= 2x", whole <= 2)),
+            ratio=whole,
+        ),
+    ]
+
+
+def user_storm() -> list[Figure]:
+    """5,000 frames a second for ten seconds into the journal; floors: what was sent, what runs."""
+    told = asyncio.run(bench_wire.measure_storm())
+    whole = told.lost == told.events_dropped == told.breaks == 0
+    sent, heard = told.events_expected, told.events_applied
+    pause_ms = told.pause_s_max * 1e3
+    return [
+        figure("user_storm", heard, "events", sent, ("none lost", whole)),
+        figure("storm_backlog", told.backlog_max, "events", 20_000, ("<= 20000", whole)),
+        figure("storm_pause", pause_ms, "ms", 30_000, ("<= 15000 ms", pause_ms <= 15_000)),
+        figure(
+            "storm_memory",
+            told.rss_mb_peak,
+            "MiB",
+            told.rss_mb_before,
+            ("<= 150 MiB", told.rss_mb_peak <= 150),
+        ),
+    ]
+
+
 def sim_rate() -> list[Figure]:
     """Seeds a second on one core, each run twice; floor: the same worlds without invariants."""
     rate = _rate(lambda seed: sim.run_seed(seed))
@@ -80,6 +119,8 @@ def startup() -> list[Figure]:
 
 BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "protect": protect,
+    "post_overhead": post_overhead,
+    "user_storm": user_storm,
     "sim_rate": sim_rate,
     "startup": startup,
 }

@@ -9,13 +9,15 @@ Network patience (timeouts, backoff) is wall time; stamps, budgets and bans are 
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 import stamina
 import structlog
+from aiohttp.connector import Connection
 from yarl import URL
 
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
@@ -92,28 +94,32 @@ class _Trip:
     sent: bool = False
 
 
+# The running task's request on its way. A trace of aiohttp's would tell the same, at a higher cost.
+_TRIP: Final[ContextVar[_Trip | None]] = ContextVar("trip", default=None)
+
+
+class _ToldRequest(aiohttp.ClientRequest):
+    """A request that tells when its bytes are handed to the transport."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        trip = _TRIP.get()
+        if trip is None or trip.sent:
+            return await super().send(conn)
+        trip.sent = True
+        response = await super().send(conn)
+        if trip.on_sent is not None:
+            trip.on_sent()
+        return response
+
+
 def open_session() -> aiohttp.ClientSession:
-    """A session that tells when request bytes were handed to the transport; close it at the end."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_note_sent)
+    """A session for RestClients: it tells when request bytes left; close it at the end."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=30),
-        trace_configs=[trace],
+        request_class=_ToldRequest,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=True,
     )
-
-
-async def _note_sent(
-    _session: aiohttp.ClientSession,
-    context: object,
-    _params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    trip = getattr(context, "trace_request_ctx", None)
-    if isinstance(trip, _Trip) and not trip.sent:
-        trip.sent = True
-        if trip.on_sent is not None:
-            trip.on_sent()
 
 
 class RestClient:
@@ -132,12 +138,14 @@ class RestClient:
         dice: random.Random,
         credentials: Credentials | None = None,
     ) -> None:
-        self._base_url = address.base_url.rstrip("/")
+        self._base = URL(address.base_url.rstrip("/"))
+        self._base_path = self._base.raw_path.rstrip("/")
         self._session = session
         self._clock = clock
         self._budget = budget
         self._random = dice
         self._credentials = credentials
+        self._key_headers = {"X-MBX-APIKEY": credentials.api_key} if credentials else {}
         self._timeout = aiohttp.ClientTimeout(total=address.timeout_s)
         self._sandbox_allowed = address.sandbox_allowed
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
@@ -279,23 +287,21 @@ class RestClient:
         key = self._credentials
         if request.security is not Security.NONE and key is None:
             return NotSent(reason=f"{request.path} needs a key")
-        target = target_of(
+        path, query = target_of(
             request, timestamp_ms=self._clock.now_ms(), signer=key.signer if key else None
         )
-        wanted = key is not None and request.security is not Security.NONE
-        headers = {"X-MBX-APIKEY": key.api_key} if key and wanted else {}
         trip = _Trip(on_sent=on_sent)
+        _TRIP.set(trip)
         try:
             async with self._session.request(
                 request.method.value,
-                URL(self._base_url + target, encoded=True),
-                headers=headers,
+                self._url(path, query),
+                headers=self._key_headers if request.security is not Security.NONE else None,
                 timeout=self._timeout,
                 allow_redirects=False,
-                trace_request_ctx=trip,
             ) as response:
                 body = await _body_of(response)
-                answered = {name.lower(): value for name, value in response.headers.items()}
+                answered = response.headers
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             reason = f"{type(fault).__name__}: {fault}"[:200]
@@ -305,8 +311,18 @@ class RestClient:
             self._on_outcome(request, outcome)
         return outcome
 
+    def _url(self, path: str, query: str) -> URL:
+        # Taken together, not parsed: what was signed goes out as it stands.
+        return URL.build(
+            scheme=self._base.scheme,
+            authority=self._base.raw_authority,
+            path=self._base_path + path,
+            query_string=query,
+            encoded=True,
+        )
+
     def _judge(
-        self, request: Request, status: int, body: bytes, headers: dict[str, str]
+        self, request: Request, status: int, body: bytes, headers: Mapping[str, str]
     ) -> Outcome:
         now_ms = self._clock.now_ms()
         self._budget.note_answer(headers, now_ms=now_ms)
@@ -336,6 +352,8 @@ class RestClient:
 
 
 async def _body_of(response: aiohttp.ClientResponse) -> bytes:
+    if (response.content_length or BODY_BYTES_MAX) < BODY_BYTES_MAX:
+        return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

@@ -7,15 +7,18 @@ Source: reference sheet sections 2, 3 and 6 (2026-11).
 """
 
 import hashlib
-import hmac
+import re
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, Protocol
 
 RECEIVE_WINDOW_MS: Final = 5_000  # the exchange's own default, sent explicitly
+_BLOCK_BYTES: Final = 64  # of SHA-256
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
+_ENCODED: Final = tuple(chr(b) if b in _UNRESERVED else f"%{b:02X}" for b in range(256))
+_is_plain: Final = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch  # nearly every value is
 
 Params = tuple[tuple[str, str], ...]
 
@@ -70,26 +73,36 @@ class Signer(Protocol):
 
 
 class HmacSigner:
-    """HMAC-SHA256 in hex, the scheme of ordinary keys."""
+    """HMAC-SHA256 in hex, the scheme of ordinary keys (RFC 2104, its two pads hashed once)."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
+        key = secret.encode()
+        if len(key) > _BLOCK_BYTES:
+            key = hashlib.sha256(key).digest()
+        key = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
     def sign(self, payload: bytes) -> str:
         """The hex digest of `payload` under the secret."""
-        return hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(payload)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 def percent(text: str) -> str:
-    """Percent-encode one name or value: UTF-8, upper-case hex, nothing reserved left bare."""
-    return "".join(chr(b) if b in _UNRESERVED else f"%{b:02X}" for b in text.encode())
+    """Percent-encode one value: UTF-8, upper-case hex, nothing reserved left bare."""
+    if _is_plain(text):
+        return text
+    return "".join([_ENCODED[b] for b in text.encode()])
 
 
 def query_of(params: Params) -> str:
-    """The query string of `params`, in their own order."""
-    return "&".join(f"{percent(name)}={percent(value)}" for name, value in params)
+    """The query string of `params`, in their own order; names are ours and need no encoding."""
+    return "&".join([f"{name}={percent(value)}" for name, value in params])
 
 
 def signed_query(
@@ -100,20 +113,16 @@ def signed_query(
     receive_window_ms: int = RECEIVE_WINDOW_MS,
 ) -> str:
     """The query string stamped at `timestamp_ms` (exchange time) and signed, signature last."""
-    stamped = (
-        *params,
-        ("recvWindow", str(receive_window_ms)),
-        ("timestamp", str(timestamp_ms)),
-    )
-    query = query_of(stamped)
+    query = query_of(params)
+    stamp = f"recvWindow={receive_window_ms}&timestamp={timestamp_ms}"
+    query = f"{query}&{stamp}" if query else stamp
     return f"{query}&signature={percent(signer.sign(query.encode()))}"
 
 
-def target_of(request: Request, *, timestamp_ms: int, signer: Signer | None) -> str:
+def target_of(request: Request, *, timestamp_ms: int, signer: Signer | None) -> tuple[str, str]:
     """Path and query as they go on the wire; a signed request needs a signer."""
     if request.security is Security.SIGNED:
         assert signer is not None, f"{request.path} needs a signer"
         query = signed_query(request.params, timestamp_ms=timestamp_ms, signer=signer)
-    else:
-        query = query_of(request.params)
-    return f"{request.path}?{query}" if query else request.path
+        return request.path, query
+    return request.path, query_of(request.params)
