@@ -190,7 +190,7 @@ def parse_conditional(params: Params, *, hedged: bool = False) -> ConditionalReq
         need(params, "price")
     rate = number_of(params, "callbackRate")
     patience = TIF_OF.get(params.get("timeInForce", "GTC"))
-    if patience is None:
+    if patience is None or patience is TimeInForce.GTD:
         raise BadParameter(-1115, "Invalid timeInForce.")
     working = WORKING_OF.get(params.get("workingType", "CONTRACT_PRICE"))
     if working is None:

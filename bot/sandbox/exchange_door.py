@@ -26,6 +26,7 @@ from bot.sandbox.exchange_gate import (
     parse_params,
 )
 from bot.sandbox.exchange_injection import Injection, Injections, Shot
+from bot.sandbox.exchange_keys import Verifier
 from bot.sandbox.exchange_records import Refusal
 from bot.sandbox.exchange_rest import ROUTES
 from bot.sandbox.faults import Fault, FaultPlan
@@ -74,7 +75,7 @@ class Door:
     plan: FaultPlan
     permissions: dict[str, object]
     api_key: str
-    api_secret: str
+    verifier: Verifier
     speed: float
     now_ms: Callable[[], int]
     received: list[Json] = field(default_factory=list)
@@ -180,7 +181,7 @@ class Door:
         if route.security is Security.KEY:
             return None
         return check_signed(
-            query, body, secret=self.api_secret, now_ms=self.now_ms(), speed=self.speed
+            query, body, verifier=self.verifier, now_ms=self.now_ms(), speed=self.speed
         )
 
     def call(self, route: Route, params: dict[str, str], now_ms: int, *, reads: bool) -> Result:

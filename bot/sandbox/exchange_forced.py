@@ -7,7 +7,7 @@ what margin is left, or pays what is missing. Must not know: who asks.
 
 from decimal import Decimal
 
-from bot.sandbox.exchange_algo import expire_dependents
+from bot.sandbox.exchange_algo import expire_dependents, finish_children
 from bot.sandbox.exchange_book import expire
 from bot.sandbox.exchange_fill import apply_fill, book_income, tell_account, tell_order
 from bot.sandbox.exchange_margin import cross_health, maintenance, unrealized
@@ -74,6 +74,8 @@ def liquidate(world: World, account: Account, holding: Holding) -> OrderView:
         book_income(world, account, IncomeKind.INSURANCE, symbol, amount)
         tell_account(world, account, AccountCause.INSURANCE, symbol)
     expire_dependents(world, account, symbol)
+    for one in tuple(account.working_children):
+        finish_children(world, account, one)
     return order.view()
 
 

@@ -7,12 +7,12 @@ Must not know: what the request asks for.
 """
 
 import hashlib
-import hmac
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
+from bot.sandbox.exchange_keys import Verifier
 from bot.sandbox.exchange_records import Refusal
 
 MINUTE_MS: Final = 60_000
@@ -55,19 +55,14 @@ def parse_params(query: bytes, body: bytes) -> dict[str, str]:
     return params
 
 
-def sign(secret: str, payload: bytes) -> str:
-    """HMAC-SHA256 in hex over exactly these bytes."""
-    return hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
-
-
 def check_signed(
-    query: bytes, body: bytes, *, secret: str, now_ms: int, speed: float
+    query: bytes, body: bytes, *, verifier: Verifier, now_ms: int, speed: float
 ) -> Refusal | None:
     """Timestamp, recvWindow and signature of a signed request, over the raw bytes as they came."""
     params = parse_params(query, body)
     if "signature" not in params:
         return missing("timestamp" if "timestamp" not in params else "signature")
-    return check_time(params, now_ms, speed) or _check_signature(query, body, secret)
+    return check_time(params, now_ms, speed) or _check_signature(query, body, verifier)
 
 
 def check_time(params: dict[str, str], now_ms: int, speed: float) -> Refusal | None:
@@ -85,7 +80,7 @@ def check_time(params: dict[str, str], now_ms: int, speed: float) -> Refusal | N
     return LATE if now_ms - timestamp > int(window) * factor else None
 
 
-def _check_signature(query: bytes, body: bytes, secret: str) -> Refusal | None:
+def _check_signature(query: bytes, body: bytes, verifier: Verifier) -> Refusal | None:
     in_query, in_body = _SIGNATURE.search(query), _SIGNATURE.search(body)
     found = in_query or in_body
     if found is None or (in_query and in_body):
@@ -94,8 +89,8 @@ def _check_signature(query: bytes, body: bytes, secret: str) -> Refusal | None:
         query = query[: in_query.start()]
     elif in_body:
         body = body[: in_body.start()]
-    given = found[1].decode("ascii", "replace").lower()
-    return None if hmac.compare_digest(given, sign(secret, query + body)) else BAD_SIGNATURE
+    given = unquote(found[1].decode("ascii", "replace"))
+    return None if verifier.verify(query + body, given) else BAD_SIGNATURE
 
 
 @dataclass(slots=True)

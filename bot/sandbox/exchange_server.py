@@ -42,8 +42,9 @@ Control routes (loopback, no signature, JSON in and out; moments are market ms, 
 
 Simplified on purpose, beside what `exchange` lists: no depth streams and no order book answer; one
 coin-margined row stands for all of them; a modification's price match, multi-assets mode and RSA
-keys are refused; the WebSocket API knows no faults; GTE_GTC of a quantity order is accepted; a
-countdown is looked at when a request comes and every 50 ms of the wall.
+keys are refused, and so is a good-till date of a conditional order; the WebSocket API knows no
+faults; GTE_GTC of a quantity order is accepted; a countdown is looked at when a request comes and
+every 50 ms of the wall.
 
 Must not know: the trading service, or how its client speaks.
 """
@@ -64,6 +65,7 @@ from bot.sandbox.exchange_gate import (
     ListenKeys,
 )
 from bot.sandbox.exchange_injection import Injections
+from bot.sandbox.exchange_keys import Ed25519Verifier, HmacVerifier, Verifier
 from bot.sandbox.exchange_streams import Hub
 from bot.sandbox.exchange_ws_api import WsApi
 from bot.sandbox.faults import FaultPlan
@@ -106,6 +108,7 @@ class ExchangeSandbox:
         seed: int = 0,
         api_key: str = API_KEY,
         api_secret: str = API_SECRET,
+        api_public_key: bytes | None = None,  # Ed25519: then it signs instead of the secret
         wallet_usdt: Decimal = WALLET_USDT,
         faults: FaultPlan | None = None,
         history_bars: int = HISTORY_BARS,
@@ -131,6 +134,9 @@ class ExchangeSandbox:
             listener=self.hub,
             history_bars=history_bars,
         )
+        verifier: Verifier = HmacVerifier(api_secret)
+        if api_public_key is not None:
+            verifier = Ed25519Verifier(api_public_key)
         self.door = Door(
             floor=self.floor,
             listen_keys=self.listen_keys,
@@ -138,12 +144,12 @@ class ExchangeSandbox:
             plan=self.plan,
             permissions=self.permissions,
             api_key=api_key,
-            api_secret=api_secret,
+            verifier=verifier,
             speed=speed,
             now_ms=self.now_ms,
             received=self.received,
         )
-        self._ws_api = WsApi(door=self.door, secret=api_secret)
+        self._ws_api = WsApi(door=self.door)
         self._runner: web.AppRunner | None = None
         self._driver: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None

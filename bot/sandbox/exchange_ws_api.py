@@ -5,7 +5,6 @@ plan. A signature covers every other parameter in alphabetical order. Must not k
 what an endpoint does.
 """
 
-import hmac
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +16,7 @@ from bot.sandbox.exchange_answers import RATE_LIMITS
 from bot.sandbox.exchange_call import Result, Route, Security
 from bot.sandbox.exchange_dialect import Json
 from bot.sandbox.exchange_door import Door
-from bot.sandbox.exchange_gate import BAD_KEY, BAD_SIGNATURE, NO_KEY, check_time, missing, sign
+from bot.sandbox.exchange_gate import BAD_KEY, BAD_SIGNATURE, NO_KEY, check_time, missing
 from bot.sandbox.exchange_records import Refusal
 from bot.sandbox.exchange_rest import ROUTES
 
@@ -57,7 +56,6 @@ class WsApi:
     """Answers requests on `/ws-fapi/v1`."""
 
     door: Door
-    secret: str
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One client's whole connection."""
@@ -103,9 +101,9 @@ class WsApi:
         if "signature" not in told:
             return missing("signature")
         late = check_time(params, now_ms, self.door.speed)
-        given = params.pop("signature").lower()
+        given = params.pop("signature")
         payload = "&".join(f"{name}={told[name]}" for name in sorted(params))
-        fits = hmac.compare_digest(given, sign(self.secret, payload.encode()))
+        fits = self.door.verifier.verify(payload.encode(), given)
         return late or (None if fits else BAD_SIGNATURE)
 
 

@@ -8,8 +8,8 @@ from bot.sandbox.exchange_gate import (
     Meter,
     check_signed,
     parse_params,
-    sign,
 )
+from bot.sandbox.exchange_keys import HmacVerifier, sign
 from bot.sandbox.exchange_records import Refusal
 
 SECRET = "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9"
@@ -37,7 +37,7 @@ VECTORS = [
 
 def check(query: bytes, body: bytes = b"", *, now_ms: int = MOMENT_MS, speed: float = 1.0) -> int:
     """The refusal's code, or 0."""
-    refusal = check_signed(query, body, secret=SECRET, now_ms=now_ms, speed=speed)
+    refusal = check_signed(query, body, verifier=HmacVerifier(SECRET), now_ms=now_ms, speed=speed)
     return refusal.code if isinstance(refusal, Refusal) else 0
 
 
@@ -100,7 +100,7 @@ def test_moment_must_lie_in_the_window(query: bytes, speed: float, expected: int
 def test_unsigned_request_lacks_its_timestamp_first() -> None:
     """Nothing at all misses the timestamp; a timestamp alone misses the signature."""
     assert check(b"") == -1102
-    refusal = check_signed(b"timestamp=1", b"", secret=SECRET, now_ms=1, speed=1)
+    refusal = check_signed(b"timestamp=1", b"", verifier=HmacVerifier(SECRET), now_ms=1, speed=1)
     assert isinstance(refusal, Refusal)
     assert "'signature'" in refusal.text
 

@@ -55,7 +55,7 @@ async def test_door_checks_key_moment_and_signature(tmp_path: Path) -> None:
 
 async def test_signed_form_body_is_read(tmp_path: Path) -> None:
     """A POST may carry its parameters in the body; the signature covers query and body."""
-    from bot.sandbox.exchange_gate import sign
+    from bot.sandbox.exchange_keys import sign
 
     async with running(flat_tape(tmp_path)) as client:
         query = "symbol=BTCUSDT&side=BUY&type=MARKET"

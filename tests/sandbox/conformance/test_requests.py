@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import aiohttp
 import pytest
 
-from bot.sandbox.exchange_gate import sign
+from bot.sandbox.exchange_keys import sign
 from bot.sandbox.exchange_server import ExchangeSandbox
 from bot.sandbox.tape import RecordedTape
 from bot.sandbox.tape_instruments import instruments_for
