@@ -52,6 +52,9 @@ def test_margin_of_both_books_adds_up() -> None:
     world.place(market(Side.BUY, "0.3", position_side=LONG), START_MS)
     world.place(market(Side.SELL, "0.2", position_side=SHORT), START_MS)
     assert world.balances().position_margin_usdt == 250
+    # A resting order that opens adds its own: 0.1 x 9,000 / 20.
+    world.place(limit(Side.BUY, "0.1", "9000", position_side=LONG), START_MS)
+    assert world.balances().order_margin_usdt == 45
 
 
 def test_a_books_stop_dies_with_its_book_alone() -> None:
