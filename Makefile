@@ -62,6 +62,7 @@ docs: $(STAMP) ## draw docs/trade-machine.md from the transition table
 
 soak: $(STAMP) ## hours, not seconds: many seeds, then a long unattended demo
 	@$(PY) -m bot sim --seeds 0-50000
+	@$(PY) -m tests.venue.fuzz --count 1000000
 	@$(PY) -m bot demo --headless --seconds 3600 --report var/soak.json $(ARGS)
 
 lock: $(PY) ## compile pyproject.toml to hashed requirements; ARGS=--upgrade moves the versions
