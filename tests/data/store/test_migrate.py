@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from data.store import migrate, sqlite
 from data.store.errors import SchemaMismatch
@@ -53,3 +54,33 @@ def test_every_persons_row_carries_the_user() -> None:
     for table in metadata.tables.values():
         assert "user_id" in table.c, table.name
         assert table.c.user_id.nullable is (table.name == "notes"), table.name
+
+
+def test_a_new_file_and_a_migrated_one_are_the_same(tmp_path: Path) -> None:
+    """The short way (the tables as they are now) and the migrations make the same schema."""
+    migrate.upgrade(f"sqlite:///{tmp_path}/short.db")
+    long_way = sqlite.sync_engine(tmp_path / "long.db")
+    with long_way.begin() as connection:
+        migrate._run_alembic(connection, None)
+    long_way.dispose()
+    assert _schema_of(tmp_path / "short.db") == _schema_of(tmp_path / "long.db")
+
+
+def _schema_of(path: Path) -> dict[str, object]:
+    """Every table's columns, keys, indexes and checks, whatever order they were written in."""
+    engine = sqlite.sync_engine(path)
+    found: dict[str, object] = {}
+    with engine.connect() as connection:
+        seen = inspect(connection)
+        for table in seen.get_table_names():
+            parts = (
+                seen.get_columns(table),
+                [seen.get_pk_constraint(table)],
+                seen.get_unique_constraints(table),
+                seen.get_foreign_keys(table),
+                seen.get_indexes(table),
+                seen.get_check_constraints(table),
+            )
+            found[table] = [sorted(map(repr, part)) for part in parts]
+    engine.dispose()
+    return found
