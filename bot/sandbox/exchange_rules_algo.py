@@ -135,7 +135,6 @@ def _check_waiting(account: Account, request: ConditionalRequest) -> Refusal | N
         and c.symbol == request.symbol
         and c.kind is request.kind
         and c.side is request.side
-        and c.position_side is request.position_side
         for c in waiting
     ):
         return STOP_EXISTS
