@@ -47,8 +47,8 @@ class Part:
         return json.dumps(asdict(self))
 
 
-def service_of(part: Part) -> Service:
-    """The real service with real adapters on the stage's addresses."""
+def service_of(part: Part, bot: BotConfig | None = None, symbols: tuple[str, ...] = ()) -> Service:
+    """The real service with real adapters on the stage's addresses; by default the story's bot."""
 
     def make_world(
         *,
@@ -63,7 +63,7 @@ def service_of(part: Part) -> Service:
             WorldOptions(
                 rest_url=part.rest,
                 ws_url=part.ws,
-                symbols=(part.symbol,),
+                symbols=symbols or (part.symbol,),
                 timeframes=("1m",),
                 sandbox_allowed=True,
             ),
@@ -86,7 +86,7 @@ def service_of(part: Part) -> Service:
         charts=False,
         poll_s=1,
     )
-    bot = BotConfig(
+    bot = bot or BotConfig(
         bot_id="story",
         user_id=OWNER,
         account_id="main",
