@@ -10,6 +10,7 @@ from random import Random
 from bot import settings as configuration
 from bot.app.keys import read_keys
 from bot.app.live import ACCOUNT, default_bot, is_here, set_up_logs
+from bot.control.probe import probe
 from bot.settings import Mode, Settings
 from bot.shell.clock import SystemClock
 from bot.shell.errors import SettingFault
@@ -41,7 +42,16 @@ def main() -> int:
 
 
 async def _checks(settings: Settings) -> list[StartupCheck]:
-    return [await _database(settings), *await _exchange(settings)]
+    return [await _database(settings), *await _exchange(settings), await _telegram(settings)]
+
+
+async def _telegram(settings: Settings) -> StartupCheck:
+    if settings.telegram_bot_token is None:
+        text = "no TELEGRAM_BOT_TOKEN: a chat page on this machine stands in"
+        return StartupCheck(name="telegram", ok=True, text=text)
+    base_url = f"{settings.telegram_base_url.rstrip('/')}/bot"
+    ok, text = await probe(settings.telegram_bot_token.get_secret_value(), base_url)
+    return StartupCheck(name="telegram", ok=ok, text=text)
 
 
 async def _database(settings: Settings) -> StartupCheck:
