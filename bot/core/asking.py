@@ -4,7 +4,7 @@ Must not know: phases. Every question has a moment before which it is not asked 
 """
 
 from bot.core.draft import Draft
-from bot.core.facts import booked, seen
+from bot.core.facts import booked, is_book_known, seen
 from bot.core.messages import AskFills, AskOrder, AskPosition, Level
 from bot.core.trade import Order, OrderState, Outcome, Phase
 
@@ -33,7 +33,7 @@ def settle_doubt(draft: Draft) -> None:
     """When book and exchange differ, ask for both until they agree."""
     trade = draft.trade
     shown = seen(trade)
-    if shown is not None and shown != booked(trade) and not trade.adopted:
+    if shown is not None and shown != booked(trade) and is_book_known(trade):
         ask_position(draft)
         ask_fills(draft)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.core.asking import ask_fills, ask_position, end, settle_doubt
 from bot.core.draft import Draft
-from bot.core.facts import booked, fills_missing, held, is_flat, is_turned, seen
+from bot.core.facts import booked, fills_missing, held, is_book_known, is_flat, is_turned, seen
 from bot.core.messages import AskFunding, Level, Tell
 from bot.core.refusals import TRY_AGAIN
 from bot.core.trade import OrderState, Outcome, Phase, Role, Trade
@@ -123,7 +123,7 @@ def _settle(draft: Draft) -> None:
     if fills_missing(trade):
         ask_fills(draft)
         return
-    if not trade.fills and trade.was_held and not trade.adopted:
+    if not trade.fills and trade.was_held and is_book_known(trade):
         # It was seen to hold something: how that came and went is in the fills, however late.
         ask_fills(draft)
         return

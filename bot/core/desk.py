@@ -190,10 +190,10 @@ def _ask_failed(draft: DeskDraft, event: AskFailed) -> None:
 
 
 def _snapshot_taken(draft: DeskDraft, event: SnapshotTaken) -> None:
-    reconcile.apply(draft, event)
+    clear = reconcile.apply(draft, event)
     timing = draft.desk.timing
     busy = any(t.phase in HOLDING for t in draft.desk.trades.values())
-    wait_ms = timing.audit_every_ms * (1 if busy else 5)
+    wait_ms = timing.audit_every_ms * (1 if busy else 5) if clear else timing.snapshot_again_ms
     draft.set(snapshot_at_ms=draft.now_ms + wait_ms)
     if not draft.desk.ready:
         draft.set(ready=True)

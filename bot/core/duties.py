@@ -11,7 +11,7 @@ from bot.core.asking import tend_orders
 from bot.core.closing import attend_closing
 from bot.core.draft import Draft, text_of
 from bot.core.entering import attend_awaiting, attend_evaluating, attend_pending, take_position
-from bot.core.facts import booked
+from bot.core.facts import booked, is_book_known
 from bot.core.messages import Level
 from bot.core.protecting import attend_active, attend_unprotected, expires
 from bot.core.trade import HOLDING, Outcome, Phase, Trade
@@ -67,7 +67,7 @@ def _idle(draft: Draft) -> None:
     trade = draft.trade
     if not trade.orders:
         return
-    if booked(trade) > ZERO and not trade.adopted:
+    if booked(trade) > ZERO and is_book_known(trade):
         # Who wanted it closed before it was ever held still does.
         wanted_gone = trade.outcome is not Outcome.CLOSED
         draft.set(exit_reason=trade.exit_reason if wanted_gone else None, funding_checked=False)

@@ -48,12 +48,20 @@ def entered(trade: Trade) -> Decimal:
     return sum((o.filled for o in trade.orders if o.role is Role.ENTRY), ZERO)
 
 
+def is_book_known(trade: Trade) -> bool:
+    """False for a position that was adopted without the fills that made it."""
+    return not trade.adopted or any(o.role is Role.ENTRY for o in trade.orders)
+
+
 def booked(trade: Trade) -> Decimal:
-    """Base units held by our own book: entries less exits, with foreign fills (adopted: seen)."""
+    """Base units held by our own book: entries less exits, with foreign fills.
+
+    Without a book (`is_book_known`), what the exchange shows stands for it.
+    """
     direction = trade.direction
     if direction is None:
         return ZERO
-    if trade.adopted:  # Its entry is not in our book: what the exchange shows stands for it.
+    if trade.adopted and not is_book_known(trade):
         return max(ZERO, (trade.position_seen or ZERO) * direction.sign)
     net = ZERO
     for order in trade.orders:

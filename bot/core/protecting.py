@@ -38,14 +38,14 @@ def attend_unprotected(draft: Draft) -> None:
     if _leaves(draft):
         return
     expire_entry(draft)
-    if trade.plan is None:
-        close(draft, ExitReason.EMERGENCY, "there is no plan to protect it by")
-        return
-    stop = _want(draft, Role.STOP, STOP_ATTEMPTS_MAX)
+    planned = trade.plan is not None
+    # An adopted one has no levels: the stop that was on its way when we died may still arrive.
+    stop = _want(draft, Role.STOP, STOP_ATTEMPTS_MAX) if planned else trade.standing(Role.STOP)
     if stop is not None and stop.is_over:
         close(draft, ExitReason.EMERGENCY, f"no stop could be placed: {stop.refusal_text}")
         return
-    _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
+    if planned:
+        _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
     since_ms = draft.trade.unprotected_since_ms or draft.now_ms
     if stop is not None and stop.state is OrderState.LIVE:
         draft.set(

@@ -232,9 +232,10 @@ class Trade:
             return self.plan.direction
         if self.signal is not None:
             return self.signal.direction
-        if self.orders:  # adopted with its exits: they say which way it was held
-            sells = self.orders[0].side is Side.SELL
-            return Direction.LONG if sells else Direction.SHORT
+        if self.orders:  # adopted with its orders: they say which way it was held
+            first = self.orders[0]
+            buys = first.side is Side.BUY
+            return Direction.LONG if buys is (first.role is Role.ENTRY) else Direction.SHORT
         return None
 
     def order(self, order_id: str) -> Order | None:

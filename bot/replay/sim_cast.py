@@ -34,6 +34,7 @@ class Quote:
     symbol: str
     price: Decimal
     now_ms: int
+    instrument: Instrument
 
 
 def instrument_of(symbol: str) -> Instrument:
@@ -113,7 +114,7 @@ def signal_of(rng: Random, quote: Quote, number: int) -> SignalRaised:
     )
     return SignalRaised(
         signal=signal,
-        instrument=INSTRUMENTS[quote.symbol],
+        instrument=quote.instrument,
         mark_price=price,
         mark_ms=quote.now_ms,
     )

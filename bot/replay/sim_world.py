@@ -10,7 +10,7 @@ every step the invariants are checked on the exchange's own books (`sim_invarian
 import hashlib
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -19,34 +19,32 @@ from bot.core import desk as desk_room
 from bot.core.desk_state import Desk
 from bot.core.messages import (
     AskAdvisor,
-    AskFailed,
-    AskFills,
     AskOrder,
     BotConfigured,
     BotSwitched,
-    CancelOrder,
     CardAnswered,
     CardVerb,
     CloseRequested,
     Command,
+    EntriesResumed,
     Event,
-    FillsListed,
     OrderMissing,
     OrderRefused,
-    OrderUnknown,
+    PanicPressed,
     PlaceOrder,
     ShowCard,
+    SnapshotTaken,
     StreamLost,
     StreamRestored,
-    TakeSnapshot,
     Tell,
     VenueCommand,
     Woke,
 )
 from bot.core.timing import Timing
+from bot.core.trade import Phase, Trade
+from bot.replay.sim_answers import Arrival, as_of, no_answer, what_is_left
 from bot.replay.sim_cast import (
     ACCOUNT,
-    INSTRUMENTS,
     SYMBOLS,
     USER,
     Quote,
@@ -54,9 +52,10 @@ from bot.replay.sim_cast import (
     decision_of,
     signal_of,
 )
+from bot.replay.sim_fate import HOUR_MS, STALE_MS, WEATHERS, Hand, Journal, fate_of
+from bot.replay.sim_hands import close_all_by_hand, meddle, strike
 from bot.sandbox.exchange import Exchange
-from bot.sandbox.faults import PROFILES as FAULT_PROFILES
-from bot.sandbox.faults import Fault, FaultPlan, FaultRates
+from bot.sandbox.faults import Fault, FaultPlan
 from bot.sandbox.paper_desk import carry_out
 from bot.sandbox.paper_words import events_of
 from data.journal import Codec
@@ -64,31 +63,13 @@ from data.model import (
     ExitReason,
 )
 
-START_MS: Final = 1_760_000_000_000
 SAFETY_MS: Final = 40_000  # how long everything may go wrong
 SETTLE_MS: Final = 240_000  # how long healing may take at most
 TICK_MS: Final = 1_000  # one price a second
 RESTART_MS: Final = 1_500
 COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
 TIMING: Final = Timing(audit_every_ms=15_000)
-FAULTS: Final = (
-    FaultRates(),
-    replace(FAULT_PROFILES["light"], cut_stream=0.01),
-    replace(FAULT_PROFILES["rough"], cut_stream=0.04),
-    replace(FAULT_PROFILES["storm"], cut_stream=0.08),
-)
-
-
 CODEC: Final = Codec(desk_room.RECORDS)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request on its way to the exchange. `epoch` is the life of the process that sent it."""
-
-    command: VenueCommand
-    sent_ms: int
-    epoch: int
 
 
 class World:
@@ -98,15 +79,21 @@ class World:
         self.seed = seed
         self.rng = Random(seed)
         self.watch = watch
-        self.now_ms = START_MS
-        weather = seed % len(FAULTS)
-        self.faults = FaultPlan(seed, FAULTS[weather])
+        self.fate = fate_of(seed)
+        self.now_ms = self.fate.start_ms
+        weather = seed % len(WEATHERS)
+        self.faults = FaultPlan(seed, WEATHERS[weather])
         self.kill_chance = (0.0, 0.01, 0.02, 0.03)[weather]
         self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
-        self.exchange = Exchange(INSTRUMENTS.values())
+        self.exchange = Exchange(self.fate.instruments.values())
         self.prices = {s: Decimal(self.rng.randint(900, 1100)) for s in SYMBOLS}
         self.desk = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
         self.journalled: set[str] = set()  # order ids committed before they were sent
+        self.records: dict[str, Trade] = {}  # every planned trade, also of lives forgotten since
+        self.not_ours: set[str] = set()  # symbols in which somebody else holds something
+        self.meddled = False  # something was opened or turned by hand
+        self.forgetful = False  # a journal was lost, or an old one was used
+        self.priceless: set[str] = set()  # trades that were tapped without a fresh price only
         self.tapped: dict[str, CardVerb] = {}  # what a person really answered
         self.cards: dict[str, int] = {}
         self.bare_since_ms: dict[str, int] = {}
@@ -120,6 +107,9 @@ class World:
         self._armed_ms: int | None = None
         self._hash = hashlib.sha256()
         self._signals = 0
+        self._past: list[tuple[int, Desk]] = []  # older journals
+        self._lives = 0
+        self._luck = Random(f"luck {seed}")  # for what `fate` allows: other draws stay as they are
 
     # ------------------------------------------------------------------ running
 
@@ -135,9 +125,11 @@ class World:
             self._push(self.rng.randint(500, 20_000), "signal")
         if self.rng.random() < 0.3:
             self._push(self.rng.randint(5_000, SAFETY_MS), "hand")
-        self._until(START_MS + SAFETY_MS, lambda: False)
+        self._fulfil()
+        safe_ms = self.fate.start_ms + SAFETY_MS
+        self._until(safe_ms, lambda: False)
         self._heal()
-        self._until(START_MS + SAFETY_MS + SETTLE_MS, self._settled)
+        self._until(safe_ms + SETTLE_MS, self._settled)
         assert self._settled(), f"did not settle: {self._unsettled()}"
         return self._hash.hexdigest()
 
@@ -149,8 +141,24 @@ class World:
             if item != "price" or self.exchange_moved or self.bare_since_ms:
                 self.watch(self)
 
+    def _fulfil(self) -> None:
+        fate = self.fate
+        if fate.funded:
+            for symbol in SYMBOLS:
+                self.exchange.set_funding(symbol, Decimal("0.0003"), HOUR_MS)
+        if fate.kill_ms is not None:
+            self._push(fate.kill_ms, "kill")
+        if fate.hand_ms is not None:
+            self._push(fate.hand_ms, "meddle")
+        if fate.panic_ms is not None:
+            self._deliver(fate.panic_ms, PanicPressed(by=USER))
+            resumed = EntriesResumed(reason=desk_room.PANIC, by=USER)
+            self._deliver(fate.panic_ms + 6_000, resumed)
+
     def _heal(self) -> None:
         self.faults.heal()
+        if self.meddled or self.forgetful:
+            self._push(20_000, "tidy")
         self.kill_chance, self.lag_ms_max = 0.0, 0
         for trade in self.desk.working():
             asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
@@ -160,33 +168,15 @@ class World:
         return not self._unsettled()
 
     def _unsettled(self) -> str:
-        working = self.desk.working()
-        if working:
-            return f"working: {[f'{t.trade_id} {t.phase.value}' for t in working]}"
-        held = [symbol for symbol in SYMBOLS if self.exchange.quantity(symbol)]
-        if held:
-            return f"held at the exchange: {held}"
-        if self.exchange.open_orders() or self.exchange.open_conditionals():
-            return "orders are open at the exchange"
-        if self.desk.foreign:
-            return f"believed to be foreign: {sorted(self.desk.foreign)}"
-        if self.desk.wallet_usdt != self.exchange.balances().wallet_usdt:
-            return f"the wallet is believed to be {self.desk.wallet_usdt}"
-        return "" if self._stream_up and self.desk.ready else "the stream is down"
+        if not (self._stream_up and self.desk.ready):
+            return "the stream is down"
+        return what_is_left(self.desk, self.exchange)
 
     def _happen(self, item: Any) -> None:
         if isinstance(item, Arrival):
             self._arrive(item)
-        elif item == "price":
-            self._move_prices()
-        elif item == "signal":
-            self._signal()
-        elif item == "hand":
-            self._by_hand()
-        elif item == "restart":
-            self._deliver(0, StreamRestored())
-        elif item == "reconnect":
-            self._reconnect()
+        elif isinstance(item, str):
+            self._happenings[item](self)
         elif item[0] == self._epoch or item[0] is None:
             self._feed(item[1])
 
@@ -206,6 +196,7 @@ class World:
         done = desk_room.step(self.desk, event, self.now_ms)
         self.desk = done.desk
         self.commits += 1
+        self._remember(done.changed)
         assert self.commits <= COMMITS_MAX, "3: it spins and does not come to rest"
         self._hash.update(CODEC.encode_bytes(event))
         for command in done.commands:
@@ -218,6 +209,15 @@ class World:
             self._carry(command)
         self._arm()
         return None
+
+    def _remember(self, changed: tuple[Trade, ...]) -> None:
+        for trade in changed:
+            known = self.records.get(trade.trade_id)
+            worse = known is not None and known.approval is not None and trade.approval is None
+            if trade.plan is not None and not trade.adopted and not worse:
+                self.records[trade.trade_id] = trade
+        if self.fate.kill_ms is not None and self.desk.running:
+            self._past.append((self.now_ms, self.desk))
 
     def _arm(self) -> None:
         due_ms = desk_room.wake_ms(self.desk)
@@ -235,6 +235,25 @@ class World:
         self._stream_up = False
         self.down_ms = self.now_ms + RESTART_MS
         self._push(RESTART_MS, "restart")
+
+    def _restart(self) -> None:
+        found = self.fate.journals[self._lives % len(self.fate.journals)]
+        self._lives += 1
+        old = [desk for at_ms, desk in self._past if at_ms <= self.now_ms - STALE_MS]
+        if found is not Journal.WARM:
+            self.forgetful = True
+            self._past.clear()
+            if found is Journal.STALE and old:
+                self.desk = old[-1]
+            else:
+                # Bots are settings and kept elsewhere; everything of the journal is lost.
+                new = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
+                self.desk = replace(new, bots=self.desk.bots, running=self.desk.running)
+        self._deliver(0, StreamRestored())
+
+    def _struck(self) -> None:
+        if self.now_ms >= self.down_ms:
+            self._kill()
 
     def _carry(self, command: Command) -> None:
         match command:
@@ -256,7 +275,7 @@ class World:
     def _send(self, command: VenueCommand) -> None:
         draw = self.faults.request()
         if draw.fault is Fault.LOSE_REQUEST:
-            return self._answer(self.rng.randint(1_000, 5_000), _no_answer(command))
+            return self._answer(self.rng.randint(1_000, 5_000), no_answer(command))
         if draw.refusal is not None and isinstance(command, PlaceOrder):
             refused = OrderRefused(
                 order_id=command.order.order_id, code=draw.refusal.code, text=draw.refusal.text
@@ -276,13 +295,22 @@ class World:
             missing = OrderMissing(order_id=command.order_id, asked_ms=arrival.sent_ms)
             return self._reply(arrival, missing)
         answer = carry_out(self.exchange, command, self.now_ms)
+        if isinstance(answer, SnapshotTaken):
+            answer = self._as_read(answer)
         draw = self.faults.answer()
         lost = draw.fault is Fault.LOSE_ANSWER
         if lost and self.rng.random() < 0.5:
             self._cut()  # What loses an answer often takes the stream with it.
         self._tell()
-        answer = _no_answer(command) if lost else _as_of(answer, command, arrival.sent_ms)
+        answer = no_answer(command) if lost else as_of(answer, command, arrival.sent_ms)
         return self._reply(arrival, answer, draw.delay_ms)
+
+    def _as_read(self, snapshot: SnapshotTaken) -> SnapshotTaken:
+        """With the fills of what is held, named by their orders; listings may be missing."""
+        if not self.faults.healed and self._luck.random() < self.fate.unlisted:
+            return replace(snapshot, instruments=())
+        fills = [f for p in snapshot.positions for f in self.exchange.fills(p.symbol, 0)]
+        return replace(snapshot, recent_fills=tuple(fills))
 
     def _lags(self, command: AskOrder) -> bool:
         if not self.lag_ms_max or self.rng.random() > 0.4:
@@ -339,14 +367,24 @@ class World:
             self._deliver(1, raised)
 
     def _quote(self, symbol: str) -> Quote:
-        return Quote(symbol=symbol, price=self.prices[symbol], now_ms=self.now_ms)
+        listing = self.fate.instruments[symbol]
+        price = self.prices[symbol]
+        return Quote(symbol=symbol, price=price, now_ms=self.now_ms, instrument=listing)
 
     def _person(self, card: ShowCard) -> None:
         verb = self.rng.choice((CardVerb.APPROVE, CardVerb.APPROVE, CardVerb.HALF, CardVerb.REJECT))
         self.tapped[card.trade_id] = verb
+        priceless = self._luck.random() < self.fate.tap_without_price
+        if priceless:
+            self.priceless.add(card.trade_id)
         for _ in range(2 if self.rng.random() < 0.2 else 1):
             delay_ms = self.rng.randint(100, 10_000)
-            self._push(delay_ms, (None, self._tap(card.trade_id, verb)))
+            tap = self._tap(card.trade_id, verb)
+            if priceless:
+                old_ms = self.now_ms - 60_000
+                price = None if self._luck.random() < 0.5 else tap.mark_price
+                tap = replace(tap, mark_price=price, mark_ms=old_ms)
+            self._push(delay_ms, (None, tap))
 
     def _tap(self, trade_id: str, verb: CardVerb) -> CardAnswered:
         symbol = self.desk.trades[trade_id].symbol
@@ -359,14 +397,27 @@ class World:
         )
 
     def _by_hand(self) -> None:
-        for view in self.exchange.positions():
-            if self.rng.random() < 0.5:
-                self.exchange.close_by_hand(view.symbol, self.now_ms)
-            elif self.rng.random() < 0.5:
-                self.exchange.force_liquidation(view.symbol, self.now_ms)
-            else:
-                self.exchange.force_adl(view.symbol, self.now_ms)
+        strike(self.exchange, self.rng, self.now_ms)
         self._tell()
+
+    def _meddle(self) -> None:
+        touched = meddle(
+            self.exchange, self._luck, turn=self.fate.hand is Hand.TURN, now_ms=self.now_ms
+        )
+        if touched is not None:
+            self.meddled = True
+            self.not_ours.add(touched)
+            self._tell()
+
+    def _tidy(self) -> None:
+        """Somebody looks: what is not ours is closed by hand, what halted is asked to close."""
+        for trade in self.desk.working():
+            asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
+            self._deliver(5_000, asked)
+        halted = {t.symbol for t in self.desk.working() if t.phase is Phase.HALTED}
+        close_all_by_hand(self.exchange, halted | set(self.desk.foreign), self.now_ms)
+        self._tell()
+        self._push(15_000, "tidy")
 
     def _move_prices(self) -> None:
         for symbol in SYMBOLS:
@@ -375,10 +426,10 @@ class World:
                 step *= 5
             self.prices[symbol] = max(Decimal(1), self.prices[symbol] + step)
             self.exchange.advance(symbol, self.prices[symbol], self.now_ms)
+            if symbol in self.not_ours and not self.exchange.quantity(symbol):
+                self.not_ours.discard(symbol)
         self._tell()
         self._push(TICK_MS, "price")
-
-    # ------------------------------------------------------------------- plumbing
 
     def _deliver(self, delay_ms: int, event: Event) -> None:
         self._push(delay_ms, (None, event))
@@ -387,25 +438,13 @@ class World:
         self._pushed += 1
         heapq.heappush(self._heap, (self.now_ms + delay_ms, self._pushed, item))
 
-
-def _no_answer(command: VenueCommand) -> Event:
-    match command:
-        case PlaceOrder():
-            return OrderUnknown(order_id=command.order.order_id, reason="lost")
-        case CancelOrder():
-            return OrderUnknown(order_id=command.order_id, reason="lost", action="cancel")
-        case AskOrder():
-            return OrderUnknown(order_id=command.order_id, reason="lost", action="ask")
-        case TakeSnapshot():
-            return AskFailed(what="snapshot", symbol="", reason="lost")
-        case _:
-            return AskFailed(what=type(command).__name__, symbol=command.symbol, reason="lost")
-
-
-def _as_of(answer: Event, command: VenueCommand, sent_ms: int) -> Event:
-    """Answers know no more than the moment the question left; listed fills bear no client id."""
-    if isinstance(answer, OrderMissing | FillsListed):
-        answer = replace(answer, asked_ms=sent_ms)
-    if isinstance(answer, FillsListed) and isinstance(command, AskFills):
-        answer = replace(answer, fills=tuple(replace(f, order_id="") for f in answer.fills))
-    return answer
+    _happenings: Final[dict[str, Callable[["World"], None]]] = {
+        "price": _move_prices,
+        "signal": _signal,
+        "hand": _by_hand,
+        "meddle": _meddle,
+        "tidy": _tidy,
+        "kill": _struck,
+        "restart": _restart,
+        "reconnect": _reconnect,
+    }

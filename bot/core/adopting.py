@@ -1,0 +1,207 @@
+"""What is ours at the exchange but not in our record, after a lost or an old journal.
+
+A client id tells whose order it is: bot, trade, role. An order whose trade is working is added to
+it; a position of ours without a working trade gets one. What its fills do not explain is held as
+the exchange shows it. All under an alarm. Must not know: how the account was read.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from bot.core.desk_draft import DeskDraft
+from bot.core.messages import Level, PositionSeen, SnapshotTaken
+from bot.core.trade import (
+    HOLDING,
+    Order,
+    OrderName,
+    OrderState,
+    Phase,
+    Role,
+    Trade,
+    read_order_id,
+)
+from data.model import Direction, Fill, Instrument, OrderKind, OrderReport, Position, Side
+from data.money import ZERO
+
+EXIT_KIND: Final = {Role.STOP: OrderKind.STOP_MARKET, Role.TARGET: OrderKind.TAKE_PROFIT_MARKET}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One order of ours as the reading shows it: resting, filled, or both."""
+
+    name: OrderName
+    order_id: str
+    report: OrderReport | None
+    fills: tuple[Fill, ...]
+
+    @property
+    def net(self) -> Decimal:
+        """What its fills did to the position, signed."""
+        return sum((f.quantity if f.side is Side.BUY else -f.quantity for f in self.fills), ZERO)
+
+
+def found_in(draft: DeskDraft, snapshot: SnapshotTaken) -> list[Found]:
+    """Every order of ours in the reading that no record holds, in the order of the reading."""
+    reports = {r.order_id: r for r in snapshot.open_orders}
+    fills: dict[str, list[Fill]] = {}
+    for fill in snapshot.recent_fills:
+        fills.setdefault(fill.order_id, []).append(fill)
+    found = []
+    for order_id in dict.fromkeys((*reports, *fills)):
+        name = read_order_id(draft.desk.account_id, order_id)
+        if name is not None and draft.owner_of(order_id) is None:
+            own = tuple(fills.get(order_id, ()))
+            found.append(
+                Found(name=name, order_id=order_id, report=reports.get(order_id), fills=own)
+            )
+    return found
+
+
+def complete(draft: DeskDraft, found: list[Found]) -> None:
+    """Give each order of a working trade back to it: its record is older than the order."""
+    for one in found:
+        trade = draft.desk.trades.get(one.name.trade_id)
+        working = trade is not None and (trade.phase in HOLDING or trade.phase is Phase.HALTED)
+        if trade is None or not working or trade.direction is None:
+            continue
+        draft.put(replace(trade, orders=(*trade.orders, _order_of(one, trade.direction, draft))))
+        draft.tell(
+            "adopted", Level.ALARM, trade.trade_id, symbol=trade.symbol, order_id=one.order_id
+        )
+
+
+def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool:
+    """Give a trade to each position of ours that none knows.
+
+    False when one that bears marks of ours could not be adopted yet: read again soon.
+    """
+    instruments = {i.symbol: i for i in snapshot.instruments}
+    clear = True
+    for position in snapshot.positions:
+        if draft.holder_of(position.symbol) is not None:
+            continue
+        own = _of_position(found, position)
+        if not own:
+            continue
+        instrument = instruments.get(position.symbol)
+        known = sum((one.net for one in own), ZERO) == position.quantity
+        guarded = any(one.name.role is Role.STOP and one.report for one in own)
+        if instrument is None or not (known or guarded):
+            clear = False
+            continue
+        trade = _trade_of(draft, position, own, instrument, known=known)
+        draft.put(replace(trade, position_seen_ms=snapshot.asked_ms))
+        draft.tell(
+            "adopted",
+            Level.ALARM,
+            trade.trade_id,
+            symbol=trade.symbol,
+            quantity=format(position.quantity, "f"),
+        )
+        seen = PositionSeen(
+            symbol=position.symbol,
+            quantity=position.quantity,
+            entry_price=position.entry_price,
+            seen_ms=snapshot.asked_ms,
+        )
+        draft.advance(trade.trade_id, seen)
+    return clear
+
+
+def _of_position(found: list[Found], position: Position) -> list[Found]:
+    """The orders of the one trade that the position can be of: its stop's, or the last filled."""
+    here = [
+        one
+        for one in found
+        if any(told.symbol == position.symbol for told in (one.report, *one.fills) if told)
+    ]
+    guards = [o.name.trade_id for o in here if o.name.role is Role.STOP and o.report is not None]
+    last = max(here, key=lambda o: max((f.filled_ms for f in o.fills), default=0), default=None)
+    if last is None:
+        return []
+    trade_id = guards[-1] if guards else last.name.trade_id
+    own = [one for one in here if one.name.trade_id == trade_id]
+    net = sum((one.net for one in own), ZERO)
+    # Fills that add up to nothing, or to the other side, say that this is somebody else's.
+    if (not guards and net == ZERO) or net * position.quantity < ZERO:
+        return []
+    return own
+
+
+def _trade_of(
+    draft: DeskDraft, position: Position, own: list[Found], instrument: Instrument, *, known: bool
+) -> Trade:
+    name = own[-1].name
+    direction = Direction.LONG if position.quantity > ZERO else Direction.SHORT
+    # Without its whole book, what the exchange shows stands for entry and exits alike.
+    kept = own if known else [one for one in own if one.name.role in EXIT_KIND and one.report]
+    orders = tuple(_order_of(one, direction, draft) for one in kept)
+    fills = tuple(fill for one in kept for fill in one.fills) if known else ()
+    guarded = any(o.role is Role.STOP and o.state is OrderState.LIVE for o in orders)
+    now_ms = draft.now_ms
+    blank = Trade(
+        trade_id=name.trade_id,
+        user_id=draft.desk.user_id,
+        account_id=draft.desk.account_id,
+        bot_id=name.bot_id,
+        symbol=position.symbol,
+        phase=Phase.IDLE,
+        opened_ms=min((f.filled_ms for f in fills), default=now_ms),
+        instrument=instrument,
+    )
+    # An old record may still know the signal and the plan, though not that it was entered.
+    base = draft.desk.trades.get(name.trade_id, blank)
+    told = {order.order_id for order in orders}
+    past = tuple(o for o in base.orders if known and o.order_id not in told)
+    return replace(
+        base,
+        phase=Phase.POSITION_ACTIVE if guarded else Phase.POSITION_UNPROTECTED,
+        adopted=True,
+        outcome=None,
+        exit_reason=None,
+        closed_ms=None,
+        decide_by_ms=None,
+        card_expires_ms=None,
+        orders=(*past, *orders),
+        fills=fills,
+        moved_ms=max((f.filled_ms for f in fills), default=base.moved_ms),
+        was_held=True,
+        funding_checked=False,
+        unprotected_since_ms=None if guarded else now_ms,
+        alarm_at_ms=None if guarded else now_ms + draft.desk.timing.unprotected_alarm_ms,
+        position_seen=position.quantity,
+        note="adopted: found at the exchange, but not in the record",
+    )
+
+
+def _order_of(one: Found, direction: Direction, draft: DeskDraft) -> Order:
+    role, report = one.name.role, one.report
+    filled = sum((f.quantity for f in one.fills), ZERO)
+    kind = EXIT_KIND.get(role, OrderKind.MARKET)
+    numbers = {f.venue_order_id: None for f in one.fills}
+    if report is not None:
+        filled = max(filled, report.filled_quantity)
+        if report.venue_order_id is not None:
+            numbers[report.venue_order_id] = None
+        if role is Role.ENTRY:
+            kind = OrderKind.LIMIT  # Only that rests.
+    triggered = role in EXIT_KIND and (report is None or not report.conditional)
+    first_ms = min((f.filled_ms for f in one.fills), default=draft.now_ms)
+    return Order(
+        order_id=one.order_id,
+        role=role,
+        attempt=one.name.attempt,
+        symbol=report.symbol if report is not None else one.fills[0].symbol,
+        side=direction.entry_side if role is Role.ENTRY else direction.exit_side,
+        kind=kind,
+        quantity=ZERO if role in EXIT_KIND else filled,
+        close_position=role in EXIT_KIND,
+        reduce_only=role is Role.CLOSE,
+        state=OrderState.TRIGGERED if triggered else OrderState.LIVE,
+        filled=filled,
+        venue_order_ids=tuple(numbers),
+        sent_ms=first_ms if report is None else min(first_ms, report.event_ms),
+        ask_at_ms=draft.now_ms if triggered or report is None else None,  # its last word
+    )

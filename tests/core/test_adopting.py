@@ -1,0 +1,156 @@
+"""Orders and positions of ours that no record knows: taken up again, never doubled or flattened."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.core import facts
+from bot.core.messages import SnapshotTaken
+from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
+from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side
+from tests.core.build import ACCOUNT, BOT, PRICE, SYMBOL, Case, report
+
+LOST = trade_id_of(ACCOUNT, BOT, "s1")
+ENTRY_ID = order_id_of(ACCOUNT, BOT, LOST, Role.ENTRY, 0)
+STOP_ID = order_id_of(ACCOUNT, BOT, LOST, Role.STOP, 0)
+
+
+def read(
+    case: Case, *fills: Fill, position: Decimal | str, orders: tuple[OrderReport, ...] = ()
+) -> Case:
+    """The whole account is read, with the fills of what is held, named by their orders."""
+    held = Position(
+        symbol=SYMBOL, quantity=Decimal(position), entry_price=PRICE, updated_ms=case.now_ms
+    )
+    return case.feed(
+        SnapshotTaken(
+            asked_ms=case.now_ms,
+            wallet_usdt=case.desk.wallet_usdt,
+            positions=(held,) if held.quantity else (),
+            open_orders=orders,
+            recent_fills=fills,
+            instruments=(case.listing,),
+        )
+    )
+
+
+def entry_fill(case: Case, quantity: str = "0.5", side: Side = Side.BUY) -> Fill:
+    """A fill of the lost trade's entry."""
+    return case.make_fill(None, quantity, order_id=ENTRY_ID, side=side, fee=Decimal("0.02"))
+
+
+def test_a_position_whose_fills_are_ours_is_adopted_with_its_whole_book() -> None:
+    """Entry fills and a resting stop: ACTIVE at once, and the entry's fee is in the result."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5", orders=(report(STOP_ID, conditional=True),))
+    trade = case.trade()
+    assert trade.phase is Phase.POSITION_ACTIVE
+    assert facts.booked(trade) == Decimal("0.5")
+    assert facts.fees_usdt(trade) == Decimal("0.02")
+    assert "adopted" in case.told()
+    assert not case.desk.foreign
+    assert not case.ever_placed(Role.CLOSE)
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_an_adopted_book_knows_its_direction(direction: Direction) -> None:
+    """The entry's side says which way it is held."""
+    case = Case()
+    fill = entry_fill(case, side=direction.entry_side)
+    stop = report(STOP_ID, conditional=True)
+    read(case, fill, position=Decimal("0.5") * direction.sign, orders=(stop,))
+    assert case.trade().direction is direction
+    assert facts.booked(case.trade()) == Decimal("0.5")
+
+
+def test_a_bare_adopted_position_waits_for_the_stop_that_was_on_its_way() -> None:
+    """Not flattened because we restarted: the stop that arrives late makes it ACTIVE."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5")
+    phases = [case.phase]
+    case.wait(1_000)
+    read(case, entry_fill(case), position="0.5", orders=(report(STOP_ID, conditional=True),))
+    assert [*phases, case.phase] == [Phase.POSITION_UNPROTECTED, Phase.POSITION_ACTIVE]
+    assert not case.ever_placed(Role.CLOSE)
+
+
+def test_a_bare_adopted_position_without_levels_is_closed_in_bounded_time() -> None:
+    """Nobody knows a level to protect it at, and no stop turned up: out, under an alarm (2)."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5").wait(4_000).wait(9_000)
+    assert case.phase is Phase.CLOSING
+    assert case.ever_placed(Role.CLOSE)
+
+
+def test_fills_that_add_up_to_nothing_do_not_make_a_position_ours() -> None:
+    """We were out; who came after us is somebody else."""
+    case = Case()
+    out = case.make_fill(
+        None, "0.5", order_id=order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, 0), side=Side.SELL
+    )
+    read(case, entry_fill(case), out, position="0.7")
+    assert not case.desk.trades
+    assert SYMBOL in case.desk.foreign
+
+
+def test_a_position_on_the_other_side_of_our_fills_is_not_ours() -> None:
+    """Bought by us, short now: turned by somebody."""
+    case = Case()
+    read(case, entry_fill(case), position="-0.5")
+    assert not case.desk.trades
+    assert SYMBOL in case.desk.foreign
+
+
+def test_what_cannot_be_adopted_yet_is_read_again_soon() -> None:
+    """Marks of ours without a listing: the account is read again, not in five minutes."""
+    case = Case().snapshot(position="0.5", orders=[report(STOP_ID, conditional=True)], listed=False)
+    due_ms = case.desk.snapshot_at_ms
+    assert due_ms is not None
+    assert due_ms - case.now_ms <= case.desk.timing.snapshot_again_ms
+
+
+def test_an_order_younger_than_the_record_is_given_back_to_its_trade() -> None:
+    """An old record knows the entry only: the resting stop is its own, not placed a second time."""
+    case = Case().to_pending()
+    trade = case.trade()
+    entry = case.latest(Role.ENTRY)
+    held = entry.quantity
+    stop_id = order_id_of(ACCOUNT, trade.bot_id, trade.trade_id, Role.STOP, 0)
+    fill = case.make_fill(entry, held)
+    case.wait(60_000)
+    sign = 1 if entry.side is Side.BUY else -1
+    read(case, fill, position=held * sign, orders=(report(stop_id, conditional=True),))
+    stop = case.trade().order(stop_id)
+    assert stop is not None
+    assert stop.state is OrderState.LIVE
+    assert not case.ever_placed(Role.STOP)
+    assert "adopted" in case.told()
+
+
+def test_an_old_record_that_was_never_entered_keeps_its_plan_when_adopted() -> None:
+    """The record stopped at the card; the plan is still good for placing the missing stop."""
+    case = Case().to_bare()
+    trade = case.trade()
+    entry = case.latest(Role.ENTRY)
+    unentered = replace(trade, phase=Phase.IDLE, orders=(), fills=(), closed_ms=case.now_ms)
+    case.desk = replace(case.desk, trades={trade.trade_id: unentered})
+    case.wait(1_000)
+    sign = 1 if entry.side is Side.BUY else -1
+    fill = case.make_fill(entry, entry.quantity)
+    read(case, fill, position=entry.quantity * sign)
+    adopted = case.trade()
+    assert adopted.plan == trade.plan
+    assert adopted.phase is Phase.POSITION_UNPROTECTED
+    assert adopted.latest(Role.STOP) is not None
+
+
+def test_an_adopted_entry_is_asked_for_its_last_word() -> None:
+    """What it filled is known, whether it is over is not: a report ends it."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5", orders=(report(STOP_ID, conditional=True),))
+    entry = case.latest(Role.ENTRY)
+    case.report(entry, OrderStatus.FILLED, filled_quantity=Decimal("0.5"))
+    states = [entry.state, case.latest(Role.ENTRY).state]
+    assert states == [OrderState.LIVE, OrderState.FILLED]
+    assert case.phase is Phase.POSITION_ACTIVE
