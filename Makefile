@@ -62,6 +62,7 @@ docs: $(STAMP) ## draw docs/trade-machine.md from the transition table
 
 soak: $(STAMP) ## hours, not seconds: many seeds, then a long unattended demo
 	@$(PY) -m bot sim --seeds 0-50000
+	@$(PY) -m tests.scenarios.kill_harness --kills 200 --seed 1
 	@$(PY) -m tests.venue.fuzz --count 1000000
 	@$(PY) -m bot demo --headless --seconds 3600 --report var/soak.json $(ARGS)
 
