@@ -59,9 +59,7 @@ from bot.sandbox.faults import Fault, FaultPlan
 from bot.sandbox.paper_desk import carry_out
 from bot.sandbox.paper_words import events_of
 from data.journal import Codec
-from data.model import (
-    ExitReason,
-)
+from data.model import ExitReason
 
 SAFETY_MS: Final = 40_000  # how long everything may go wrong
 SETTLE_MS: Final = 240_000  # how long healing may take at most
@@ -410,11 +408,13 @@ class World:
             self._tell()
 
     def _tidy(self) -> None:
-        """Somebody looks: what is not ours is closed by hand, what halted is asked to close."""
+        """What is not ours is closed by hand, what halted is asked to close."""
         for trade in self.desk.working():
             asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
             self._deliver(5_000, asked)
         halted = {t.symbol for t in self.desk.working() if t.phase is Phase.HALTED}
+        left_alone = set(self.desk.foreign) - self.not_ours - halted
+        assert not left_alone, f"7: {sorted(left_alone)} is ours and was not adopted"
         close_all_by_hand(self.exchange, halted | set(self.desk.foreign), self.now_ms)
         self._tell()
         self._push(15_000, "tidy")

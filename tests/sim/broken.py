@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from bot.core import asking, closing, desk, entering, entries, facts
+from bot.core import (
+    adopting,
+    asking,
+    closing,
+    desk,
+    duties,
+    entering,
+    entries,
+    facts,
+)
 from bot.core.draft import Draft
 from bot.core.messages import (
     CardAnswered,
@@ -19,7 +28,7 @@ from bot.core.messages import (
     OrderUnknown,
     PositionSeen,
 )
-from bot.core.trade import UNHEARD, Order, OrderState, Phase
+from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role
 from data.model import Fill
 
 
@@ -114,6 +123,70 @@ def _never_confirms_flat(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(closing, "fills_missing", lambda trade: False)
 
 
+def _cancel_is_done_when_sent(patch: pytest.MonkeyPatch) -> None:
+    send = Draft.send_cancel
+
+    def sent(self: Draft, order: Order) -> None:
+        send(self, order)
+        self.set_order(order, state=OrderState.CANCELED, ask_at_ms=None, cancel_at_ms=None)
+
+    patch.setattr(Draft, "send_cancel", sent)
+
+
+def _counts_young_missing(patch: pytest.MonkeyPatch) -> None:
+    missing = facts._FOLDS[OrderMissing]
+
+    def impatient(draft: Draft, given: OrderMissing) -> None:
+        missing(draft, replace(given, asked_ms=given.asked_ms + 60_000))
+
+    patch.setitem(facts._FOLDS, OrderMissing, impatient)
+    patch.setattr(entering, "_conclude_absent", _gives_up)
+
+
+def _gives_up(draft: Draft, entry: Order) -> None:
+    draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+
+
+def _adopts_as_flat(patch: pytest.MonkeyPatch) -> None:
+    def nothing(draft: Any, snapshot: Any, found: Any) -> bool:
+        return True
+
+    patch.setattr(adopting, "adopt", nothing)
+
+
+def _never_asks(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(asking, "_ask", lambda draft, order: draft.set_order(order, ask_at_ms=None))
+
+
+def _trusts_an_old_price(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(entries, "_is_fresh", lambda draft, mark_ms: True)
+
+
+def _forgets_a_wake(patch: pytest.MonkeyPatch) -> None:
+    tend = duties.tend_orders
+
+    def untended(draft: Draft) -> None:
+        if draft.trade.phase is not Phase.CLOSING:
+            tend(draft)
+
+    patch.setattr(duties, "tend_orders", untended)
+
+
+def _forgets_funding(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(closing, "_paid_besides", lambda trade: False)
+
+
+def _closes_without_reduce_only(patch: pytest.MonkeyPatch) -> None:
+    place = Draft.place
+
+    def opens(self: Draft, role: Role, **parts: Any) -> Order:
+        if role is Role.CLOSE:
+            parts["reduce_only"] = False
+        return place(self, role, **parts)
+
+    patch.setattr(Draft, "place", opens)
+
+
 VARIANTS = (
     Variant("a timeout is taken for a refusal", _timeout_is_refusal),
     Variant("an unknown order is asked about only once", _asks_once),
@@ -123,4 +196,12 @@ VARIANTS = (
     Variant("an entry is sent again without looking at the position", _trusts_one_view),
     Variant("a late or rejecting tap opens the trade", _obeys_any_tap),
     Variant("a trade ends before every fill is known", _never_confirms_flat),
+    Variant("a cancel is taken as done when it is sent", _cancel_is_done_when_sent),
+    Variant("a missing answer counts while the request may still arrive", _counts_young_missing),
+    Variant("a position of ours without a record is left alone", _adopts_as_flat),
+    Variant("an order nobody answered for is never asked about", _never_asks),
+    Variant("a tap is obeyed at an old price", _trusts_an_old_price),
+    Variant("open orders are not looked after while closing", _forgets_a_wake),
+    Variant("funding is not asked for", _forgets_funding),
+    Variant("a close may open the other side", _closes_without_reduce_only),
 )
