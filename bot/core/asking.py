@@ -3,10 +3,14 @@
 Must not know: phases. Every question has a moment before which it is not asked again.
 """
 
+from typing import Final
+
 from bot.core.draft import Draft
 from bot.core.facts import booked, is_book_known, seen
 from bot.core.messages import AskFills, AskOrder, AskPosition, Level
 from bot.core.trade import Order, OrderState, Outcome, Phase
+
+QUIET_LISTINGS_MIN: Final = 3  # listings of fills without news before they count as complete
 
 
 def end(draft: Draft, outcome: Outcome, note: str) -> None:

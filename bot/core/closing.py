@@ -6,8 +6,8 @@ Protection stays in place until the close is filled, so a lost close order leave
 from decimal import Decimal
 from typing import Final
 
-from bot.core.asking import ask_fills, ask_position, end, settle_doubt
-from bot.core.draft import Draft
+from bot.core.asking import QUIET_LISTINGS_MIN, ask_fills, ask_position, end, settle_doubt
+from bot.core.draft import Draft, text_of
 from bot.core.facts import booked, fills_missing, held, is_book_known, is_flat, is_turned, seen
 from bot.core.messages import AskFunding, Level, Tell
 from bot.core.refusals import TRY_AGAIN
@@ -42,6 +42,7 @@ def attend_closing(draft: Draft) -> None:
     trade = draft.trade
     for order in trade.of_role(Role.ENTRY):
         draft.cancel(order)
+    _write_off(draft)
     trade = draft.trade
     if is_turned(trade):
         draft.set(phase=Phase.HALTED, note="the position is on the other side: not by us")
@@ -61,6 +62,20 @@ def attend_closing(draft: Draft) -> None:
             draft.cancel(order)  # The others are over at once: only their last word is missing.
     if all(o.is_over for o in draft.trade.orders):
         _settle(draft)
+
+
+def _write_off(draft: Draft) -> None:
+    """Believe the exchange in the end: flat, our orders over, the fills listed again and again.
+
+    What is left in our book then came from somebody else's position that ours was netted with.
+    """
+    trade = draft.trade
+    over = all(o.is_over for o in trade.orders) and not fills_missing(trade)
+    quiet = trade.quiet_listings >= QUIET_LISTINGS_MIN and trade.quiet_listed_ms > trade.moved_ms
+    left = booked(trade)
+    if seen(trade) == ZERO and left != ZERO and over and quiet and is_book_known(trade):
+        draft.set(written_off=trade.written_off + left)
+        draft.tell("unaccounted", Level.ALARM, quantity=text_of(left))
 
 
 def _reduce(draft: Draft) -> None:

@@ -6,7 +6,7 @@ later query did not find it, and the position has not moved.
 
 from typing import Final
 
-from bot.core.asking import ask_position, end
+from bot.core.asking import ask_fills, ask_position, end
 from bot.core.closing import close
 from bot.core.draft import Draft
 from bot.core.facts import entered, held
@@ -17,6 +17,7 @@ from bot.core.trade import UNHEARD, Order, OrderState, Outcome, Phase, Role
 from data.model import ExitReason, OrderKind
 from data.money import ZERO
 
+MISSING_BESIDE_OTHERS_MIN: Final = 4  # misses before an entry is given up beside a stranger
 ENTRY_ATTEMPTS_MAX: Final = 2  # an entry is sent again once at most
 
 
@@ -86,6 +87,12 @@ def _conclude_absent(draft: Draft, entry: Order) -> None:
     if trade.position_seen is None or trade.position_seen_ms <= safe_ms:
         ask_position(draft)
     elif trade.position_seen == ZERO and entry.filled == ZERO:
+        draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+    elif trade.no_entry_ms <= safe_ms:
+        ask_fills(draft)  # Somebody else holds this symbol: only the fills can tell.
+    elif entry.missing >= MISSING_BESIDE_OTHERS_MIN and entry.filled == ZERO:
+        # No fill of ours, asked for long after it expired. It is not sent again beside a stranger.
+        draft.set(exit_reason=ExitReason.EXTERNAL, note="somebody else holds this symbol")
         draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
 
 

@@ -69,7 +69,7 @@ def booked(trade: Trade) -> Decimal:
     for fill in trade.fills:
         if trade.order(fill.order_id) is None:
             net += fill.quantity if fill.side is direction.entry_side else -fill.quantity
-    return net
+    return net - trade.written_off
 
 
 def seen(trade: Trade) -> Decimal | None:
@@ -303,7 +303,16 @@ def _fills_listed(draft: Draft, given: FillsListed) -> None:
         elif not unsure and fill.filled_ms >= first_ms:
             _book(draft, fill)
     if draft.trade.fills != trade.fills:
-        draft.set(fills_ask_ms=None)  # News: the next question may follow at once.
+        # News: the next question may follow at once.
+        draft.set(fills_ask_ms=None, quiet_listings=0)
+        return
+    known = {fill.fill_id for fill in trade.fills}
+    side = trade.direction.entry_side if trade.direction else None
+    others = [f for f in given.fills if f.filled_ms >= first_ms and f.fill_id not in known]
+    if not any(f.side is side for f in others):
+        draft.set(no_entry_ms=given.asked_ms)
+    if not others:
+        draft.set(quiet_listings=trade.quiet_listings + 1, quiet_listed_ms=given.asked_ms)
 
 
 def _book(draft: Draft, fill: Fill, order_id: str | None = None) -> None:

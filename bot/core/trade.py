@@ -204,6 +204,10 @@ class Trade:
     funding: tuple[Funding, ...] = ()
     position_seen: Decimal | None = None  # signed, the exchange's last word on this symbol
     position_seen_ms: int = 0
+    quiet_listings: int = 0  # listings of fills in a row that told nothing new of ours
+    quiet_listed_ms: int = 0  # when the latest of them was asked for
+    no_entry_ms: int = 0  # when a listing without a fill of our entry was last asked for
+    written_off: Decimal = ZERO  # base units that are gone, though no fill says how
     was_held: bool = False  # the exchange showed, or filled, something
     moved_ms: int = 0  # the latest moment at which the exchange says something was filled
     decide_by_ms: int | None = None

@@ -5,5 +5,7 @@ KNOWN_SEEDS = {
     105: "a liquidation's fee, after a lost stream (9)",
     182: "the last word on the wallet was lost (3)",
     4119: "a position seen and gone, its orders not yet found: it ended without its fills (9)",
+    7527: "an entry lost beside a stranger's position was asked about for ever (3)",
+    8063: "a stranger's position, netted with ours before we saw it, kept a trade closing (3)",
     1845: "a late position report made a flat symbol look foreign (3)",
 }

@@ -39,6 +39,7 @@ _SENTENCES: Final[dict[str, str]] = {
     "late_fill": mark("A fill arrived after the trade had ended. Its position is being closed."),
     "foreign_position": mark("There is a position on the account that this bot did not open."),
     "foreign_fill": mark("Somebody else traded in this bot's symbol."),
+    "unaccounted": mark("Part of this position is gone and no fill says how; please look at it."),
     "adopted": mark("A position of ours without a record was found and taken over."),
     "orphan_order": mark("An order of ours without a trade was found; it is being cancelled."),
     "halted": mark("Halted: no new entries. Open trades are still managed."),
