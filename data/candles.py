@@ -25,6 +25,13 @@ def timeframe_ms(timeframe: str) -> int:
     return int(digits) * unit
 
 
+def price_path(candle: Candle) -> tuple[float, float, float, float]:
+    """How a bar is played: open, the extreme nearer to it (the low on a tie), the other, close."""
+    low_first = candle.open - candle.low <= candle.high - candle.open
+    near, far = (candle.low, candle.high) if low_first else (candle.high, candle.low)
+    return candle.open, near, far, candle.close
+
+
 class Fit(StrEnum):
     """How a bar fits the window. Only APPENDED changes the closed bars."""
 

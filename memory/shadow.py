@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from data.candles import price_path
 from data.model import Candle, Direction, Signal
 
 
@@ -37,7 +38,7 @@ def follow(signal: Signal, candles: Iterable[Candle]) -> ShadowResult | None:
         if candle.open_ms <= signal.bar_open_ms:
             continue
         newest = candle
-        for step, price in enumerate(path_of(candle)):
+        for step, price in enumerate(price_path(candle)):
             end = _reached(signal, price)
             if end is not None:
                 level = signal.stop_price if end is ShadowEnd.STOP else signal.target_price
@@ -47,13 +48,6 @@ def follow(signal: Signal, candles: Iterable[Candle]) -> ShadowResult | None:
     if newest is None:
         return None
     return _result(signal, ShadowEnd.OPEN, Decimal(str(newest.close)), newest.open_ms)
-
-
-def path_of(candle: Candle) -> tuple[float, float, float, float]:
-    """Open, the extreme nearer to it, the other extreme, close."""
-    low_first = candle.open - candle.low <= candle.high - candle.open
-    near, far = (candle.low, candle.high) if low_first else (candle.high, candle.low)
-    return candle.open, near, far, candle.close
 
 
 def _reached(signal: Signal, price: float) -> ShadowEnd | None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from bot.sandbox.tape_files import Columns, read_tape_files
+from data.candles import price_path
 from data.model import Candle
 from data.money import round_to
 
@@ -159,15 +160,8 @@ class RecordedTape:
 def path_of(candle: Candle) -> tuple[tuple[int, float], ...]:
     """A candle's four price steps as (milliseconds after its open, price)."""
     interval_ms = TIMEFRAMES_MS[candle.timeframe]
-    near, far = candle.low, candle.high
-    if candle.high - candle.open < candle.open - candle.low:
-        near, far = far, near
-    return (
-        (0, candle.open),
-        (interval_ms // 3, near),
-        (2 * interval_ms // 3, far),
-        (interval_ms - 1, candle.close),
-    )
+    moments = (0, interval_ms // 3, 2 * interval_ms // 3, interval_ms - 1)
+    return tuple(zip(moments, price_path(candle), strict=True))
 
 
 def bucket_start_ms(at_ms: int, timeframe: str) -> int:

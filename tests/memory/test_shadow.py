@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.candles import price_path
 from data.model import Candle, Direction, Signal
-from memory.shadow import ShadowEnd, ShadowResult, follow, path_of
+from memory.shadow import ShadowEnd, ShadowResult, follow
 
 LONG = Signal(
     signal_id="s",
@@ -62,7 +63,7 @@ def ended(end: ShadowEnd, price: str, profit: str, number: int) -> ShadowResult:
 )
 def test_a_bars_path(candle: Candle, path: tuple[float, ...]) -> None:
     """Open, the nearer extreme, the other, close."""
-    assert path_of(candle) == path
+    assert price_path(candle) == path
 
 
 @pytest.mark.parametrize(
