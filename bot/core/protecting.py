@@ -18,7 +18,6 @@ TARGET_ATTEMPTS_MAX: Final = 4
 
 def expires(order: Order) -> bool:
     """True for a resting entry: a market order is over at once or not at all."""
-    # A market order is over at once or not at all: only a resting entry is cancelled.
     return order.role is Role.ENTRY and order.kind is OrderKind.LIMIT
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.exchange_dialect import Json
@@ -237,8 +237,3 @@ class Floor:
 def _coin_margined(rows: list[Json]) -> list[Json]:
     """The first row again as the coin-margined contract's, which no client of ours may take."""
     return [{**rows[0], "s": COIN_MARGINED, "ps": "BTCUSD", "st": 2}] if rows else []
-
-
-def position_words(floor: Floor) -> dict[str, Any]:
-    """Where the tape is, for a person."""
-    return {"now_ms": floor.now_ms, "rows_played": floor.rows_played, "ended": floor.ended}

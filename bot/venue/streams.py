@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from bot.shell.clock import wall_monotonic_s, wall_sleep_s
+from bot.shell.hush import Hush
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,6 @@ SUBSCRIBE_NAMES_MAX: Final = 100  # names in one SUBSCRIBE; 200 were measured to
 SUBSCRIBE_GAP_S: Final = 0.25  # the exchange allows 10 frames a second and bans for more
 SILENCE_S: Final = 20.0  # a mark price comes every second, a kline four times a second
 WATCH_EVERY_S: Final = 0.5
-ODD_LOG_EVERY_S: Final = 60.0
 
 
 class Oddities:
@@ -43,16 +43,14 @@ class Oddities:
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
-        self._logged_s: dict[str, float] = {}
+        self._hush = Hush()
 
     def note(self, kind: str, detail: str = "") -> None:
         """One more of `kind`; `detail` is shown in the log, cut short."""
         if kind not in self.counts and len(self.counts) >= self.KINDS_MAX:
             kind = "other"
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        now_s = wall_monotonic_s()
-        if now_s - self._logged_s.get(kind, -ODD_LOG_EVERY_S) >= ODD_LOG_EVERY_S:
-            self._logged_s[kind] = now_s
+        if self._hush.count(kind):
             log.warning("frame_dropped", kind=kind, count=self.counts[kind], detail=detail[:200])
 
 

@@ -189,13 +189,6 @@ class SymbolConfigRow(Row):
     leverage: int
 
 
-class LeverageRow(Row):
-    """The answer to setting leverage."""
-
-    symbol: str
-    leverage: int
-
-
 class ListenKeyRow(Row):
     """The user stream's key."""
 
