@@ -23,7 +23,7 @@ from bot.core.desk import Desk
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
-from bot.shell.analyst import Analyst, Questions
+from bot.shell.analyst import Analyst
 from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
 from bot.shell.errors import Unknown
@@ -31,6 +31,7 @@ from bot.shell.jobs import Jobs
 from bot.shell.metrics import Metrics, Page
 from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
 from bot.shell.process import rss_mb_peak
+from bot.shell.questions import Questions
 from bot.shell.recorder import LineRecord, Recorder, load_desk
 from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd

@@ -39,11 +39,12 @@ from bot.sandbox.paper_words import events_of
 from bot.sandbox.tape import RecordedTape, path_of
 from bot.sandbox.tape_instruments import instruments_for
 from bot.shell import log as logs
-from bot.shell.analyst import Analyst, Questions
+from bot.shell.analyst import Analyst
 from bot.shell.clock import VirtualClock
 from bot.shell.errors import SettingFault
 from bot.shell.ports import Window
 from bot.shell.process import cpu_s, rss_mb_peak
+from bot.shell.questions import Questions
 from data.candles import CandleWindow
 from data.model import Candle, ClosedTrade, Instrument
 from data.money import ZERO, plain

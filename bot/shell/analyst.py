@@ -1,40 +1,21 @@
-"""Where bars become signals, and where a question gets its facts.
+"""Where bars become signals.
 
 On each closed bar every running bot that trades the symbol and timeframe looks at the window
-through its strategy. Facts are collected at one place, so the model, the rules and `/why` speak of
-the same ones. Must not know: how a signal is judged or an answer found.
+through its strategy. Must not know: how a signal is judged.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Final
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from bot.core import gates
 from bot.core.desk import Desk
-from bot.core.messages import AskAdvisor, Question, SignalRaised
+from bot.core.messages import SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.strategies.registry import evaluate, params_of
 from bot.core.strategies.window import Context
-from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
-from bot.shell.ports import EventSink, Market, Window
-from data.indicators import atr, rsi, sma
-from data.model import Candle, ClosedTrade
-from data.money import ZERO, plain
-from memory.lessons import sentences_of
-from memory.rules import verdicts_of
-
-QUESTION_VERSION: Final = 1
-CANDLES_SHOWN: Final = 60  # what a model still reads with attention; 3,000 tokens
-RECENT_TRADES: Final = 15  # the window of product sheet C
-TREND_TRADES: Final = 5
-FAST_BARS: Final = 20
-SLOW_BARS: Final = 50
-SWING_BARS: Final = 14
+from bot.shell.ports import EventSink, Market
+from data.model import Candle
 
 log = structlog.get_logger(__name__)
 
@@ -89,120 +70,5 @@ class Analyst:
         return known[1]
 
 
-class Questions:
-    """Makes the snapshot an adviser decides on, from the market, the desk and memory."""
-
-    def __init__(self, *, market: Market, clock: Clock) -> None:
-        self._market = market
-        self._clock = clock
-
-    def question_of(self, desk: Desk, command: AskAdvisor) -> Question | None:
-        """The facts at this moment; None without a fresh price or window."""
-        trade = desk.trades.get(command.trade_id)
-        config = desk.bots.get(command.bot_id)
-        mark = self._market.mark_price(command.symbol)
-        if trade is None or config is None or mark is None:
-            return None
-        window = self._market.window(command.symbol, config.timeframe)
-        if window is None:
-            return None
-        now_ms = self._clock.now_ms()
-        verdicts = verdicts_of(desk.closed, now_ms, off=frozenset(config.memory_off))
-        quantity, entry_price = _holding(trade)
-        return Question(
-            version=QUESTION_VERSION,
-            trade_id=command.trade_id,
-            bot_id=command.bot_id,
-            symbol=command.symbol,
-            purpose=command.purpose,
-            asked_ms=now_ms,
-            mark_price=mark[0],
-            signal=trade.signal,
-            candles=_candles(window, command.symbol, config.timeframe),
-            indicators=_indicators(window),
-            wallet_usdt=desk.wallet_usdt,
-            open_positions=sum(t.phase in HOLDING for t in desk.trades.values()),
-            position_quantity=quantity,
-            position_entry_price=entry_price,
-            unrealized_usdt=ZERO if entry_price is None else (mark[0] - entry_price) * quantity,
-            recent_trades=recent_statistics(desk.closed),
-            lessons=sentences_of(verdicts),
-            limits=_limits(desk, config, now_ms),
-        )
-
-
-def recent_statistics(closed: tuple[ClosedTrade, ...]) -> tuple[tuple[str, str], ...]:
-    """How the last trades went, as (statistic, value); empty without any."""
-    last = closed[-RECENT_TRADES:]
-    if not last:
-        return ()
-    wins = sum(trade.pnl_usdt > 0 for trade in last)
-    total = sum((trade.pnl_usdt for trade in last), ZERO)
-    stops = sum(trade.exit_reason == "stop_loss" for trade in last)
-    targets = sum(trade.exit_reason == "take_profit" for trade in last)
-    lately = sum((trade.pnl_usdt for trade in last[-TREND_TRADES:]), ZERO)
-    return (
-        ("trades", str(len(last))),
-        ("win_rate_pct", f"{100 * wins / len(last):.0f}"),
-        ("average_pnl_usdt", plain(round(total / len(last), 4))),
-        ("stop_hit_pct", f"{100 * stops / len(last):.0f}"),
-        ("target_hit_pct", f"{100 * targets / len(last):.0f}"),
-        (f"pnl_of_last_{TREND_TRADES}_usdt", plain(round(lately, 4))),
-    )
-
-
 def _trades(config: BotConfig, symbol: str) -> bool:
     return not config.symbols or symbol in config.symbols
-
-
-def _holding(trade: Trade) -> tuple[Decimal, Decimal | None]:
-    if trade.direction is None or trade.phase not in HOLDING or not trade.fills:
-        return ZERO, None
-    side = trade.direction.entry_side
-    bought = sum((f.quantity for f in trade.fills if f.side is side), ZERO)
-    sold = sum((f.quantity for f in trade.fills if f.side is not side), ZERO)
-    paid = sum((f.quantity * f.price for f in trade.fills if f.side is side), ZERO)
-    if bought <= sold:
-        return ZERO, None
-    return (bought - sold) * trade.direction.sign, paid / bought
-
-
-def _candles(window: Window, symbol: str, timeframe: str) -> tuple[Candle, ...]:
-    first = max(0, len(window.close) - CANDLES_SHOWN)
-    return tuple(
-        Candle(
-            symbol=symbol,
-            timeframe=timeframe,
-            open_ms=int(window.open_ms[i]),
-            open=float(window.open[i]),
-            high=float(window.high[i]),
-            low=float(window.low[i]),
-            close=float(window.close[i]),
-            volume=float(window.volume[i]),
-        )
-        for i in range(first, len(window.close))
-    )
-
-
-def _indicators(window: Window) -> tuple[tuple[str, float], ...]:
-    close: NDArray[np.float64] = window.close
-    values = (
-        (f"sma_{FAST_BARS}", sma(close, FAST_BARS)),
-        (f"sma_{SLOW_BARS}", sma(close, SLOW_BARS)),
-        (f"atr_{SWING_BARS}", atr(window.high, window.low, close, SWING_BARS)),
-        (f"rsi_{SWING_BARS}", rsi(close, SWING_BARS)),
-    )
-    return tuple((name, float(value)) for name, value in values if value is not None)
-
-
-def _limits(desk: Desk, config: BotConfig, now_ms: int) -> tuple[tuple[str, str], ...]:
-    remembered = gates.limits_of(desk, config, now_ms)
-    threshold = config.score_threshold + float(remembered.threshold_add)
-    return (
-        ("score_threshold", f"{threshold:g}"),
-        ("confidence_min", f"{config.confidence_min:g}"),
-        ("risk_pct", plain(config.risk_pct)),
-        ("leverage", str(config.leverage)),
-        ("reward_risk_min", plain(config.reward_risk_min)),
-        ("approval", config.approval_mode.value),
-    )
