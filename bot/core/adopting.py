@@ -75,17 +75,21 @@ def complete(draft: DeskDraft, found: list[Found]) -> None:
 def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool:
     """Give a trade to each position of ours that none knows.
 
-    False when one that bears marks of ours could not be adopted yet: read again soon.
+    False when one bears marks of ours and could not be adopted yet, or when the reading told too
+    little to say whose it is: read again.
     """
     instruments = {i.symbol: i for i in snapshot.instruments}
+    traded = {fill.symbol for fill in snapshot.recent_fills}
     clear = True
     for position in snapshot.positions:
         if draft.holder_of(position.symbol) is not None:
             continue
         own = _of_position(found, position)
-        if not own:
-            continue
         instrument = instruments.get(position.symbol)
+        if not own:
+            # Without its listing or one fill of its symbol, half of the reading is missing.
+            clear = clear and instrument is not None and position.symbol in traded
+            continue
         known = sum((one.net for one in own), ZERO) == position.quantity
         guarded = any(one.name.role is Role.STOP and one.report for one in own)
         if instrument is None or not (known or guarded):

@@ -48,6 +48,7 @@ from data.money import ZERO
 __all__ = ["DayCount", "Desk", "DeskStep", "step", "wake_ms"]
 
 PANIC: Final = "panic"
+UNCLEAR_DOUBLINGS_MAX: Final = 6  # of the pause after a reading that told too little
 
 
 def wake_ms(desk: Desk) -> int | None:
@@ -163,9 +164,12 @@ def _position_seen(draft: DeskDraft, event: PositionSeen) -> None:
         draft.advance(trade_id, event)
         return
     foreign = dict(draft.desk.foreign)
+    known = foreign.get(event.symbol)
+    if known is not None and known.updated_ms > event.seen_ms:
+        return  # A late word: what we know is younger.
     if event.quantity == ZERO:
         foreign.pop(event.symbol, None)
-    elif event.symbol not in foreign or foreign[event.symbol].updated_ms <= event.seen_ms:
+    else:
         foreign[event.symbol] = Position(
             symbol=event.symbol,
             quantity=event.quantity,
@@ -193,8 +197,16 @@ def _snapshot_taken(draft: DeskDraft, event: SnapshotTaken) -> None:
     clear = reconcile.apply(draft, event)
     timing = draft.desk.timing
     busy = any(t.phase in HOLDING for t in draft.desk.trades.values())
-    wait_ms = timing.audit_every_ms * (1 if busy else 5) if clear else timing.snapshot_again_ms
-    draft.set(snapshot_at_ms=draft.now_ms + wait_ms)
+    # A position that is not ours may be ours after all, or go without a word: it is looked at too.
+    busy = busy or bool(draft.desk.foreign)
+    unclear = 0 if clear else draft.desk.snapshots_unclear + 1
+    wait_ms = timing.audit_every_ms * (1 if busy else 5)
+    if unclear:
+        again_ms = timing.snapshot_again_ms * 2 ** min(unclear - 1, UNCLEAR_DOUBLINGS_MAX)
+        wait_ms = min(again_ms, timing.audit_every_ms)
+    if draft.desk.snapshot_wanted_ms > event.asked_ms:
+        wait_ms = min(wait_ms, timing.snapshot_again_ms // 2)  # It was asked for since.
+    draft.set(snapshot_at_ms=draft.now_ms + wait_ms, snapshots_unclear=unclear)
     if not draft.desk.ready:
         draft.set(ready=True)
         draft.tell("ready", wallet=format(event.wallet_usdt, "f"))
@@ -215,10 +227,13 @@ def _stream_restored(draft: DeskDraft, event: StreamRestored) -> None:
 
 
 def _snapshot_soon(draft: DeskDraft) -> None:
-    # Not at once: a snapshot on its way answers too, and a burst needs only one.
+    # Not at once: a burst needs only one. A reading that began before does not answer it.
     soon_ms = draft.now_ms + draft.desk.timing.snapshot_again_ms // 2
     due_ms = draft.desk.snapshot_at_ms
-    draft.set(snapshot_at_ms=soon_ms if due_ms is None else min(due_ms, soon_ms))
+    draft.set(
+        snapshot_at_ms=soon_ms if due_ms is None else min(due_ms, soon_ms),
+        snapshot_wanted_ms=draft.now_ms,
+    )
 
 
 def _take_snapshot(draft: DeskDraft) -> None:

@@ -44,6 +44,8 @@ class Desk:
     stream_ok: bool = True
     snapshot_at_ms: int | None = None  # when to read the whole account next
     snapshot_sent_ms: int = 0
+    snapshot_wanted_ms: int = 0  # when something last asked for a reading of its own
+    snapshots_unclear: int = 0  # in a row: each told too little to say whose a position is
 
     def working(self) -> tuple[Trade, ...]:
         """Trades that are not over."""

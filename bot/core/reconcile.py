@@ -34,7 +34,7 @@ def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> bool:
         elif trade.phase is Phase.IDLE:
             _tell_reports(draft, trade, reports)  # What it left behind it looks after itself.
     found = adopting.found_in(draft, snapshot)
-    clear = adopting.adopt(draft, snapshot, found) if found else True
+    clear = adopting.adopt(draft, snapshot, found)
     _see_foreign(draft, positions, snapshot.asked_ms)
     for one in found:
         report = one.report
@@ -75,6 +75,9 @@ def _see_foreign(draft: DeskDraft, positions: dict[str, Position], asked_ms: int
     # Since the reading began, a trade of ours may have left the position: that word is newer.
     newer = {t.symbol for t in draft.desk.trades.values() if t.position_seen_ms > asked_ms}
     foreign = {s: p for s, p in positions.items() if draft.holder_of(s) is None and s not in newer}
+    for symbol, known in draft.desk.foreign.items():
+        if known.updated_ms > asked_ms and draft.holder_of(symbol) is None:
+            foreign[symbol] = known
     for symbol, position in foreign.items():
         if symbol not in draft.desk.foreign:
             draft.tell(

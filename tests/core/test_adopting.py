@@ -110,6 +110,29 @@ def test_what_cannot_be_adopted_yet_is_read_again_soon() -> None:
     assert due_ms - case.now_ms <= case.desk.timing.snapshot_again_ms
 
 
+def test_a_position_without_listing_and_fills_is_read_again_with_growing_pauses() -> None:
+    """Half a reading cannot say whose it is: again soon, at last as often as the whole account."""
+    case, pauses = Case(), []
+    for _ in range(8):
+        case.snapshot(position="0.5", listed=False)
+        due_ms = case.desk.snapshot_at_ms
+        assert due_ms is not None
+        pauses.append(due_ms - case.now_ms)
+    again_ms, audit_ms = case.desk.timing.snapshot_again_ms, case.desk.timing.audit_every_ms
+    assert pauses[:3] == [again_ms, 2 * again_ms, 4 * again_ms]
+    assert pauses[-1] == audit_ms
+
+
+def test_a_position_first_read_without_its_fills_is_adopted_by_the_next_reading() -> None:
+    """Shown as somebody else's for a moment, then its fills say that it is ours (7)."""
+    case = Case().snapshot(position="0.5", listed=False)
+    assert SYMBOL in case.desk.foreign
+    case.wait(3_000)
+    read(case, entry_fill(case), position="0.5", orders=(report(STOP_ID, conditional=True),))
+    assert case.trade().phase is Phase.POSITION_ACTIVE
+    assert not case.desk.foreign
+
+
 def test_an_order_younger_than_the_record_is_given_back_to_its_trade() -> None:
     """An old record knows the entry only: the resting stop is its own, not placed a second time."""
     case = Case().to_pending()

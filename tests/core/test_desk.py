@@ -226,6 +226,34 @@ def test_a_position_by_hand_is_foreign_until_it_is_flat() -> None:
     assert case.desk.foreign == {}
 
 
+def test_an_older_word_does_not_free_the_symbol_of_a_foreign_position() -> None:
+    """A flat word from before it was opened comes late: the symbol stays taken."""
+    case = Case()
+    seen = PositionSeen(
+        symbol=SYMBOL, quantity=Decimal(2), entry_price=Decimal(100), seen_ms=NOW_MS
+    )
+    case.feed(seen).feed(replace(seen, quantity=Decimal(0), seen_ms=NOW_MS - 1))
+    assert set(case.desk.foreign) == {SYMBOL}
+
+
+def test_a_reading_begun_before_a_foreign_position_was_told_does_not_forget_it() -> None:
+    """It stays shown, and the account is read again soon: that reading could not know it."""
+    case = Case()
+    asked_ms = case.now_ms - 500
+    case.see(2).snapshot(asked_ms=asked_ms)
+    assert set(case.desk.foreign) == {SYMBOL}
+    assert case.desk.snapshot_at_ms == case.now_ms + TIMING.snapshot_again_ms // 2
+
+
+def test_a_foreign_position_is_looked_at_as_often_as_our_own() -> None:
+    """It may go without a word; its symbol must not stay barred for five times as long."""
+    case = Case()
+    case.see(2).wait(TIMING.snapshot_again_ms)
+    case.snapshot(position=2)
+    assert case.desk.snapshot_at_ms is not None
+    assert case.desk.snapshot_at_ms - case.now_ms <= TIMING.audit_every_ms
+
+
 def test_a_step_leaves_the_desk_it_was_given_as_it_was() -> None:
     """Records are never changed in place, so a failed step has changed nothing."""
     case = Case().to_active()
