@@ -75,9 +75,11 @@ def _see_foreign(draft: DeskDraft, positions: dict[str, Position], asked_ms: int
     # Since the reading began, a trade of ours may have left the position: that word is newer.
     newer = {t.symbol for t in draft.desk.trades.values() if t.position_seen_ms > asked_ms}
     foreign = {s: p for s, p in positions.items() if draft.holder_of(s) is None and s not in newer}
-    for symbol, known in draft.desk.foreign.items():
-        if known.updated_ms > asked_ms and draft.holder_of(symbol) is None:
-            foreign[symbol] = known
+    foreign |= {
+        symbol: known
+        for symbol, known in draft.desk.foreign.items()
+        if known.updated_ms > asked_ms and draft.holder_of(symbol) is None
+    }
     for symbol, position in foreign.items():
         if symbol not in draft.desk.foreign:
             draft.tell(
