@@ -25,7 +25,7 @@ from bot.core.messages import (
     TakeSnapshot,
     VenueCommand,
 )
-from bot.core.trade import Order
+from bot.core.trade import Order, Role
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.exchange_records import (
     ConditionalRequest,
@@ -33,11 +33,12 @@ from bot.sandbox.exchange_records import (
     IncomeKind,
     OrderRequest,
     OrderView,
+    PositionSide,
     Refusal,
     TimeInForce,
 )
 from bot.sandbox.paper_words import conditional_report, order_report
-from data.model import Funding, Position
+from data.model import Funding, Position, Side
 from data.money import ZERO
 
 SAME_MARGIN_TYPE = -4046  # "no need to change": what we want is so already
@@ -53,13 +54,7 @@ def carry_out(exchange: Exchange, command: VenueCommand, now_ms: int) -> Event:
         case AskOrder():
             return look_up(exchange, command, now_ms)
         case AskPosition():
-            view = exchange.position(command.symbol)
-            return PositionSeen(
-                symbol=command.symbol,
-                quantity=view.quantity,
-                entry_price=view.entry_price,
-                seen_ms=now_ms,
-            )
+            return _position(exchange, command.symbol, now_ms)
         case AskFills():
             return FillsListed(
                 symbol=command.symbol,
@@ -85,14 +80,25 @@ def look_up(exchange: Exchange, command: AskOrder | CancelOrder, now_ms: int) ->
     return _reported(answer)
 
 
+def _position(exchange: Exchange, symbol: str, now_ms: int) -> PositionSeen:
+    # In hedge mode the one of its two books that holds something stands for the symbol.
+    held = [view for view in exchange.positions() if view.symbol == symbol]
+    view = held[0] if held else exchange.position(symbol)
+    return PositionSeen(
+        symbol=symbol, quantity=view.quantity, entry_price=view.entry_price, seen_ms=now_ms
+    )
+
+
 def _place(exchange: Exchange, command: PlaceOrder, now_ms: int) -> Event:
     order = command.order
     answer: OrderView | ConditionalView | Refusal | None = _prepare(exchange, command, now_ms)
     if answer is None:
         if order.conditional:
-            answer = exchange.place_conditional(_conditional_of(order), now_ms)
+            answer = exchange.place_conditional(
+                _conditional_of(order, _book(exchange, order)), now_ms
+            )
         else:
-            answer = exchange.place(_request_of(order), now_ms)
+            answer = exchange.place(_request_of(order, _book(exchange, order)), now_ms)
     if isinstance(answer, Refusal):
         return OrderRefused(
             order_id=order.order_id, code=answer.code, text=answer.text, refused_ms=now_ms
@@ -166,7 +172,14 @@ def _snapshot(exchange: Exchange, now_ms: int) -> SnapshotTaken:
     )
 
 
-def _request_of(order: Order) -> OrderRequest:
+def _book(exchange: Exchange, order: Order) -> PositionSide:
+    if not exchange.hedged():
+        return PositionSide.BOTH
+    opens_long = (order.side is Side.BUY) is (order.role is Role.ENTRY)
+    return PositionSide.LONG if opens_long else PositionSide.SHORT
+
+
+def _request_of(order: Order, book: PositionSide) -> OrderRequest:
     return OrderRequest(
         symbol=order.symbol,
         side=order.side,
@@ -176,10 +189,11 @@ def _request_of(order: Order) -> OrderRequest:
         time_in_force=TimeInForce.GTC,
         reduce_only=order.reduce_only,
         client_id=order.order_id,
+        position_side=book,
     )
 
 
-def _conditional_of(order: Order) -> ConditionalRequest:
+def _conditional_of(order: Order, book: PositionSide) -> ConditionalRequest:
     assert order.trigger_price is not None, f"{order.order_id} has no trigger price"
     return ConditionalRequest(
         symbol=order.symbol,
@@ -190,6 +204,7 @@ def _conditional_of(order: Order) -> ConditionalRequest:
         close_position=order.close_position,
         reduce_only=order.reduce_only,
         client_id=order.order_id,
+        position_side=book,
     )
 
 
