@@ -18,6 +18,7 @@ from bot.core.messages import (
     CardAnswered,
     CloseRequested,
     Command,
+    ContractChanged,
     DecisionArrived,
     EntriesHalted,
     EntriesResumed,
@@ -48,6 +49,7 @@ from data.money import ZERO
 __all__ = ["DayCount", "Desk", "DeskStep", "step", "wake_ms"]
 
 PANIC: Final = "panic"
+BARRED_MAX: Final = 200  # contracts kept as not traded; the oldest are forgotten
 UNCLEAR_DOUBLINGS_MAX: Final = 6  # of the pause after a reading that told too little
 
 
@@ -226,6 +228,31 @@ def _stream_restored(draft: DeskDraft, event: StreamRestored) -> None:
     _take_snapshot(draft)
 
 
+def _contract_changed(draft: DeskDraft, event: ContractChanged) -> None:
+    contract = event.contract
+    barred = dict(draft.desk.barred)
+    known = barred.pop(contract.symbol, None)
+    if known == contract:
+        return
+    if not contract.tradable:
+        barred[contract.symbol] = contract
+    draft.set(barred=dict(list(barred.items())[-BARRED_MAX:]))
+    held = draft.holder_of(contract.symbol) or ""
+    exposed = bool(held) or contract.symbol in draft.desk.foreign
+    if contract.tradable:
+        kind = "listed" if event.listed else "traded_again"
+        draft.tell(kind, symbol=contract.symbol)
+        return
+    draft.tell(
+        "delisting_held" if exposed else "delisting",
+        Level.WARNING if exposed else Level.INFO,
+        trade_id=held,
+        symbol=contract.symbol,
+        status=contract.status,
+        delivery_ms=str(contract.delivery_ms or ""),
+    )
+
+
 def _snapshot_soon(draft: DeskDraft) -> None:
     # Not at once: a burst needs only one. A reading that began before does not answer it.
     soon_ms = draft.now_ms + draft.desk.timing.snapshot_again_ms // 2
@@ -272,6 +299,7 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     SnapshotTaken: _snapshot_taken,
     StreamLost: _stream_lost,
     StreamRestored: _stream_restored,
+    ContractChanged: _contract_changed,
 }
 
 

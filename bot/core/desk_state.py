@@ -9,6 +9,7 @@ from decimal import Decimal
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
 from bot.core.trade import WORKING, Phase, Trade
+from bot.core.universe import Contract
 from data.model import ClosedTrade, Position
 from data.money import ZERO
 
@@ -41,6 +42,7 @@ class Desk:
     halts: tuple[str, ...] = ()  # reasons for taking no entries
     day: DayCount = field(default_factory=DayCount)
     foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
+    barred: dict[str, Contract] = field(default_factory=dict)  # no entries: not traded now
     stream_ok: bool = True
     snapshot_at_ms: int | None = None  # when to read the whole account next
     snapshot_sent_ms: int = 0

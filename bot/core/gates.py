@@ -56,6 +56,7 @@ def check_entry(
             f"memory pauses entries until {_moment(pause_until_ms)}",
         ),
         _flag("memory_model", signal.model not in memory.models_off, f"{signal.model} is off"),
+        _flag("symbol_traded", signal.symbol not in desk.barred, _barred(desk, signal.symbol)),
         _flag("one_per_symbol", _is_free(desk, others, signal.symbol), f"{signal.symbol} is taken"),
         _bound("score", signal.score >= threshold, f">= {threshold:g}", f"{signal.score:g}"),
         _bound(
@@ -103,6 +104,11 @@ def _moment(moment_ms: int) -> str:
 def _is_free(desk: Desk, others: list[Trade], symbol: str) -> bool:
     taken = any(t.symbol == symbol and t.phase is not Phase.IDLE for t in others)
     return not taken and symbol not in desk.foreign
+
+
+def _barred(desk: Desk, symbol: str) -> str:
+    barred = desk.barred.get(symbol)
+    return f"{symbol} is not traded now: {barred.status}" if barred is not None else ""
 
 
 def _flag(rule: str, passed: bool, text: str) -> Check:

@@ -11,9 +11,11 @@ from enum import StrEnum
 
 from bot.core.presets import BotConfig
 from bot.core.trade import Order
+from bot.core.universe import Contract
 from data.model import (
     Candle,
     Decision,
+    Direction,
     ExitReason,
     Fill,
     Funding,
@@ -196,6 +198,7 @@ class PositionSeen:
     quantity: Decimal  # signed; ZERO is flat
     entry_price: Decimal
     seen_ms: int
+    side: Direction | None = None  # hedge mode: which of the two; None speaks of the whole symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +231,15 @@ class SnapshotTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputRejected:
+    """Something was said that cannot be (NaN, a time to come): dropped, and a person is told."""
+
+    where: str  # the request's path, or which stream
+    reason: str
+    times: int = 1  # since it was last told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLost:
     """The user stream broke or went mute; what it would have said is not known."""
 
@@ -237,6 +249,14 @@ class StreamLost:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRestored:
     """The user stream runs again; a snapshot is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChanged:
+    """A contract was listed, is no longer traded (delisted, halted), or is traded again."""
+
+    contract: Contract
+    listed: bool = False  # it is new
 
 
 Event = (
@@ -261,8 +281,10 @@ Event = (
     | WalletSeen
     | AskFailed
     | SnapshotTaken
+    | InputRejected
     | StreamLost
     | StreamRestored
+    | ContractChanged
 )
 
 # ------------------------------------------------------------------- commands: to the exchange

@@ -11,19 +11,25 @@ from bot.core.messages import (
     AskFailed,
     BotConfigured,
     BotSwitched,
+    CardVerb,
+    ContractChanged,
     EntriesHalted,
     EntriesResumed,
     Filled,
+    Level,
     OrderReported,
     PanicPressed,
     PositionSeen,
     StreamLost,
     StreamRestored,
     TakeSnapshot,
+    Tell,
     WalletSeen,
     Woke,
 )
+from bot.core.presets import ApprovalMode
 from bot.core.trade import Outcome, Phase, Role, order_id_of
+from bot.core.universe import Contract
 from data.model import ExitReason, OrderStatus
 from tests.core.build import (
     ACCOUNT,
@@ -279,3 +285,52 @@ def test_every_event_and_command_is_a_record_of_the_journal() -> None:
     names = [record.__name__ for record in desk_room.RECORDS]
     assert len(names) == len(set(names))
     assert set(desk_room._HANDLERS) <= set(desk_room.RECORDS)
+
+
+SETTLING = Contract(symbol=SYMBOL, status="SETTLING", tradable=False, delivery_ms=NOW_MS + DAY_MS)
+
+
+def test_a_contract_that_is_delisted_takes_no_entries_and_a_card_for_it_is_refused() -> None:
+    """A signal is blocked by that name, and an older card's tap as well; nothing is ordered."""
+    case = Case(desk(config(approval_mode=ApprovalMode.APPROVE))).to_pending()
+    case.feed(ContractChanged(contract=SETTLING))
+    assert case.told()[-1] == "delisting"
+    case.tap(CardVerb.APPROVE)
+    assert case.trade().outcome is Outcome.BLOCKED
+    assert "SETTLING" in case.trade().note
+    case.raise_signal(signal("s2"))
+    assert case.trade("s2").outcome is Outcome.BLOCKED
+    case.feed(ContractChanged(contract=replace(SETTLING, status="TRADING", tradable=True)))
+    assert case.told()[-1] == "traded_again"
+    case.raise_signal(signal("s3"))
+    assert case.trade("s3").outcome is None
+
+
+def test_a_delisting_with_exposure_is_a_warning_with_its_delivery_date() -> None:
+    """Without exposure it is only worth knowing; said once, however often it is told."""
+    case = Case().to_active().feed(ContractChanged(contract=SETTLING))
+    tell = case.of(Tell)[0]
+    assert (tell.kind, tell.level) == ("delisting_held", Level.WARNING)
+    assert dict(tell.fields)["delivery_ms"] == str(NOW_MS + DAY_MS)
+    assert not case.feed(ContractChanged(contract=SETTLING)).said
+    other = replace(SETTLING, symbol="XUSDT")
+    case.feed(ContractChanged(contract=other))
+    assert [(tell.kind, tell.level) for tell in case.of(Tell)] == [("delisting", Level.INFO)]
+
+
+def test_a_new_listing_is_told_and_changes_nothing() -> None:
+    """One notice at the lowest level."""
+    case = Case()
+    listed = Contract(symbol="NEWUSDT", status="TRADING", tradable=True)
+    case.feed(ContractChanged(contract=listed, listed=True))
+    assert case.told() == ["listed"]
+    assert not case.desk.barred
+
+
+def test_no_more_contracts_are_remembered_than_fit() -> None:
+    """The newest two hundred; the oldest are forgotten."""
+    case = Case()
+    for number in range(desk_room.BARRED_MAX + 5):
+        case.feed(ContractChanged(contract=replace(SETTLING, symbol=f"S{number}USDT")))
+    assert len(case.desk.barred) == desk_room.BARRED_MAX
+    assert "S0USDT" not in case.desk.barred

@@ -9,6 +9,7 @@ from bot.core import gates
 from bot.core.desk_state import DayCount, Desk
 from bot.core.presets import BotConfig
 from bot.core.trade import Phase, Role
+from bot.core.universe import Contract
 from data.model import Position
 from tests.core.build import BOT, NOW_MS, SYMBOL, Case, closed_trade, config, desk, signal
 
@@ -36,6 +37,10 @@ def test_a_quiet_desk_lets_a_trade_in() -> None:
         ({"halts": ("panic",)}, "no_halt"),
         ({"running": ()}, "bot_running"),
         ({"wallet_usdt": Decimal("9.99")}, "wallet_min"),
+        (
+            {"barred": {SYMBOL: Contract(symbol=SYMBOL, status="X", tradable=False)}},
+            "symbol_traded",
+        ),
         ({"day": DayCount(day=TODAY, entries={BOT: 10})}, "trades_per_day"),
         ({"day": DayCount(day=TODAY, realized_usdt=Decimal(-50))}, "daily_loss"),
     ],
