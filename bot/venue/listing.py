@@ -4,8 +4,12 @@ Must not know: accounts, orders, prices. Raises what the exchange says; callers 
 where a person reads it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import structlog
 
+from bot.core.universe import Contract
 from bot.shell.errors import TheirWord, Unknown
 from bot.venue.rest import RestClient
 from bot.venue.wire import Request
@@ -18,11 +22,24 @@ from data.model import Instrument
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One reading of all that is listed: filters by symbol, and the state of our contracts."""
+
+    instruments: Mapping[str, Instrument]
+    contracts: Mapping[str, Contract]
+
+
 async def load_instruments(rest: RestClient) -> dict[str, Instrument]:
     """Every instrument by symbol; brackets only when `rest` has a key (they need one).
 
     Also adopts the exchange's own weight limit. Raises TheirWord or Unknown.
     """
+    return dict((await load_listing(rest)).instruments)
+
+
+async def load_listing(rest: RestClient) -> Listing:
+    """The same with every contract's state. Raises TheirWord or Unknown."""
     try:
         brackets = {}
         if rest.has_key:
@@ -36,7 +53,7 @@ async def load_instruments(rest: RestClient) -> dict[str, Instrument]:
         log.warning("instruments_left_out", count=info.unreadable)
     tradable = sum(1 for instrument in info.instruments.values() if instrument.tradable)
     log.info("instruments_loaded", count=len(info.instruments), tradable=tradable)
-    return dict(info.instruments)
+    return Listing(instruments=info.instruments, contracts=info.contracts)
 
 
 async def must_read(rest: RestClient, request: Request) -> bytes:

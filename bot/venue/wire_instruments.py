@@ -11,11 +11,15 @@ from typing import Final
 
 import msgspec
 
+from bot.core.universe import Contract
 from bot.venue.wire_answers import Malformed, Row, decode
 from data.model import Bracket, Instrument
 from data.money import ZERO
 
 QUOTE_ASSET: Final = "USDT"
+KINDS: Final = frozenset({"PERPETUAL", ""})  # "" while its trading is still to begin
+TRADING: Final = "TRADING"
+NEVER_MS: Final = 4_102_444_800_000  # 2100-01-01: perpetuals are "delivered" after it
 
 
 class _FilterRow(Row):
@@ -38,6 +42,7 @@ class _SymbolRow(Row):
     quote_asset: str
     underlying_type: str = ""
     onboard_date: int = 0
+    delivery_date: int = 0
     filters: tuple[_FilterRow, ...] = ()
 
 
@@ -68,9 +73,13 @@ class _BracketsRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeInfo:
-    """What exchangeInfo says. `weight_limit`: request weight a minute, 0 when not said."""
+    """What exchangeInfo says. `weight_limit`: request weight a minute, 0 when not said.
+
+    `contracts`: the state of every perpetual of ours, traded or not.
+    """
 
     instruments: Mapping[str, Instrument]
+    contracts: Mapping[str, Contract]
     weight_limit: int
     unreadable: int  # rows left out
 
@@ -82,11 +91,14 @@ def exchange_info_of(
     info = decode(body, _InfoRow)
     known = brackets or {}
     instruments: dict[str, Instrument] = {}
+    contracts: dict[str, Contract] = {}
     unreadable = 0
     for raw in info.symbols:
         try:
             row = decode(raw, _SymbolRow)
             instruments[row.symbol] = _instrument(row, known.get(row.symbol, ()))
+            if _is_ours(row):
+                contracts[row.symbol] = _contract(row, tradable=instruments[row.symbol].tradable)
         except Malformed:
             unreadable += 1
     weights = [
@@ -97,6 +109,7 @@ def exchange_info_of(
     ]
     return ExchangeInfo(
         instruments=instruments,
+        contracts=contracts,
         weight_limit=weights[0] if weights else 0,
         unreadable=unreadable,
     )
@@ -155,13 +168,33 @@ def _instrument(row: _SymbolRow, brackets: tuple[Bracket, ...]) -> Instrument:
     )
 
 
-def _is_tradable(row: _SymbolRow) -> bool:
+def contract_state(symbol: str, status: str, delivery_ms: int, *, tradable: bool) -> Contract:
+    """One contract's state; a delivery in the far future is none."""
+    is_set = 0 < delivery_ms < NEVER_MS
+    return Contract(
+        symbol=symbol,
+        status=status[:40],
+        tradable=tradable,
+        delivery_ms=delivery_ms if is_set else 0,
+    )
+
+
+def _contract(row: _SymbolRow, *, tradable: bool) -> Contract:
+    restricted = row.status == TRADING and not tradable
+    status = "reduce-only" if restricted else row.status
+    return contract_state(row.symbol, status, row.delivery_date, tradable=tradable)
+
+
+def _is_ours(row: _SymbolRow) -> bool:
     return (
-        row.contract_type == "PERPETUAL"
-        and row.status == "TRADING"
+        row.contract_type in KINDS
         and row.quote_asset == QUOTE_ASSET
         and row.underlying_type == "COIN"
     )
+
+
+def _is_tradable(row: _SymbolRow) -> bool:
+    return _is_ours(row) and row.contract_type == "PERPETUAL" and row.status == TRADING
 
 
 def _filter(filters: Mapping[str, _FilterRow], kind: str, symbol: str) -> _FilterRow:

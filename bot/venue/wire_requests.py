@@ -52,6 +52,13 @@ def exchange_info_request() -> Request:
     return Request(method=Method.GET, path="/fapi/v1/exchangeInfo")
 
 
+def ticker_day_request() -> Request:
+    """The rolling 24 hours of every symbol that trades."""
+    return Request(
+        method=Method.GET, path="/fapi/v1/ticker/24hr", weight=40, priority=Priority.WARMING
+    )
+
+
 def klines_request(
     symbol: str, timeframe: str, *, limit: int, start_ms: int | None = None
 ) -> Request:

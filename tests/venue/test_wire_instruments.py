@@ -1,6 +1,7 @@
 """Instruments: filters come from the exchange, and only plain crypto perpetuals are tradable."""
 
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -118,4 +119,35 @@ def test_the_recorded_dump_decodes_whole() -> None:
     bitcoin = info.instruments["BTCUSDT"]
     assert bitcoin.tradable
     assert bitcoin.brackets[0].maintenance_ratio == Decimal("0.004")
-    assert sum(1 for i in info.instruments.values() if i.tradable) > 100
+    # 368 trade, 28 are settling, 2 are still to begin; indices, deliveries and USDC are not ours.
+    assert sum(1 for i in info.instruments.values() if i.tradable) == 368
+    states = Counter(contract.status for contract in info.contracts.values())
+    assert states == {"TRADING": 368, "SETTLING": 28, "PENDING_TRADING": 2}
+    waves = info.contracts["WAVESUSDT"]
+    assert (waves.tradable, waves.delivery_ms) == (False, 1_718_096_400_000)
+
+
+def test_the_state_of_every_perpetual_of_ours_is_told() -> None:
+    """Delisting with its delivery date, pending, reduce-only; others' contracts are not ours."""
+    control = {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "BOTH"}
+    info = exchange_info_of(
+        _info(
+            {**SYMBOL, "deliveryDate": 4133404800000},
+            {
+                **SYMBOL,
+                "symbol": "OLDUSDT",
+                "status": "SETTLING",
+                "deliveryDate": 1_800_000_000_000,
+            },
+            {**SYMBOL, "symbol": "SOONUSDT", "status": "PENDING_TRADING", "contractType": ""},
+            {**SYMBOL, "symbol": "FXUSDT", "underlyingType": "FX"},
+            {**SYMBOL, "symbol": "BTCUSDT_261225", "contractType": "CURRENT_QUARTER"},
+            {**SYMBOL, "symbol": "RISKUSDT", "filters": [*FILTERS, control]},
+        )
+    )
+    assert {c.symbol: (c.status, c.tradable, c.delivery_ms) for c in info.contracts.values()} == {
+        "BTCUSDT": ("TRADING", True, 0),
+        "OLDUSDT": ("SETTLING", False, 1_800_000_000_000),
+        "SOONUSDT": ("PENDING_TRADING", False, 0),
+        "RISKUSDT": ("reduce-only", False, 0),
+    }
