@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from data.money import ZERO
+from data.money import ONE, ZERO
 
 
 class Side(StrEnum):
@@ -149,6 +149,7 @@ class Signal:
     score: float  # 0..100
     parts: tuple[tuple[str, float], ...] = ()  # the score's parts, in points
     reasons: tuple[str, ...] = ()
+    size_share: Decimal = ONE  # of the ordinary size, at most 1: sizing only ever shrinks by it
 
 
 class Action(StrEnum):
@@ -218,11 +219,12 @@ class Fill:
     filled_ms: int
     maker: bool = False
     cause: FillCause = FillCause.ORDER
+    position_side: Direction | None = None  # hedge mode: whose side it moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A symbol's position in one-way mode; `quantity` is signed, zero means flat."""
+    """A symbol's position, or in hedge mode one side of it; `quantity` is signed, zero: flat."""
 
     symbol: str
     quantity: Decimal
@@ -230,6 +232,7 @@ class Position:
     updated_ms: int
     unrealized_pnl_usdt: Decimal = ZERO
     liquidation_price: Decimal | None = None
+    side: Direction | None = None  # hedge mode: which of the symbol's two; None in one-way mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

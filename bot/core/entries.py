@@ -246,7 +246,7 @@ def _plan(
         wallet_usdt=desk.wallet_usdt,
         free_usdt=gates.free_usdt(desk),
         risk_pct_max=gates.limits_of(desk, config, draft.now_ms).risk_pct_max,
-        share=share,
+        share=share * min(ONE, signal.size_share),  # a strategy may shrink, never grow
         # Never more than what was on the card, whatever the wallet says now.
         quantity_max=trade.plan.quantity * share if trade.plan else None,
     )

@@ -9,7 +9,19 @@ import talib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.indicators import Series, atr, bollinger, ema, macd, roc, rsi, sma
+from data.indicators import (
+    Series,
+    adx,
+    atr,
+    bollinger,
+    ema,
+    macd,
+    macd_bars,
+    roc,
+    rsi,
+    sma,
+    tail_bars,
+)
 
 
 def series(*values: float) -> Series:
@@ -60,41 +72,103 @@ def test_macd_of_a_flat_price_is_zero() -> None:
     assert macd(series(*[5.0] * 40), 12, 26, 9) == pytest.approx((0.0, 0.0, 0.0))
 
 
-ONE_SERIES: list[tuple[Callable[[Series, int], float | None], Callable[..., Series], int]] = [
-    (sma, talib.SMA, 20),
-    (ema, talib.EMA, 20),
-    (rsi, talib.RSI, 14),
-    (roc, talib.ROC, 10),
+OF_CLOSES: list[tuple[Callable[[Series, int], float | None], Callable[..., Series], int, int]] = [
+    (sma, talib.SMA, 20, 20),
+    (ema, talib.EMA, 20, tail_bars(20)),
+    (rsi, talib.RSI, 14, tail_bars(14)),
+    (roc, talib.ROC, 10, 11),
 ]
+OF_RANGES: list[tuple[Callable[..., float | None], Callable[..., Series]]] = [
+    (atr, talib.ATR),
+    (adx, talib.ADX),
+]
+FORGOTTEN = 1e-5  # what history before the tail may weigh, as a share of the value
 
 
-@pytest.mark.parametrize(("ours", "theirs", "bars"), ONE_SERIES)
-@given(count=st.integers(1, 80), seed=st.integers(0, 99))
-def test_values_are_the_last_of_talibs_series(
+def last(series: Series) -> float | None:
+    """TA-Lib's newest value, None where it has none yet."""
+    return None if np.isnan(series[-1]) else float(series[-1])
+
+
+def assert_near(ours: float | None, whole: float | None) -> None:
+    """Equal but for what is forgotten; None where the other is None."""
+    if ours is None or whole is None:
+        assert ours is whole
+    else:
+        assert ours == pytest.approx(whole, rel=FORGOTTEN, abs=1e-9)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "bars", "tail"), OF_CLOSES)
+@given(count=st.integers(1, 400), seed=st.integers(0, 99))
+def test_values_of_closes_are_talibs_own(
     ours: Callable[[Series, int], float | None],
     theirs: Callable[..., Series],
     bars: int,
+    tail: int,
     count: int,
     seed: int,
 ) -> None:
-    """For any length: TA-Lib's newest value, and None exactly where TA-Lib has none yet."""
+    """Bit for bit TA-Lib's value of the tail, its whole series' but for what is forgotten."""
     values = walk(count, seed)
-    expected = float(theirs(values, timeperiod=bars)[-1])
-    assert ours(values, bars) == (None if np.isnan(expected) else expected)
+    assert ours(values, bars) == last(theirs(values[-tail:], timeperiod=bars))
+    assert_near(ours(values, bars), last(theirs(values, timeperiod=bars)))
 
 
-@given(count=st.integers(1, 80), seed=st.integers(0, 99))
-def test_several_lines_are_the_last_of_talibs_series(count: int, seed: int) -> None:
-    """MACD, Bollinger and ATR agree with TA-Lib at any length, warming up included."""
+@pytest.mark.parametrize(("ours", "theirs"), OF_RANGES)
+@given(count=st.integers(1, 400), seed=st.integers(0, 99))
+def test_values_of_ranges_are_talibs_own(
+    ours: Callable[..., float | None], theirs: Callable[..., Series], count: int, seed: int
+) -> None:
+    """ATR and ADX too; None exactly where TA-Lib has no value yet."""
     close = walk(count, seed)
-    high, low = close + 1.0, close - 0.5
-    swing = float(talib.ATR(high, low, close, timeperiod=14)[-1])
-    assert atr(high, low, close, 14) == (None if np.isnan(swing) else swing)
-    lines = tuple(float(line[-1]) for line in talib.MACD(close))
-    assert macd(close, 12, 26, 9) == (None if np.isnan(lines).any() else lines)
-    bands = talib.BBANDS(close, timeperiod=20, nbdevup=2.0, nbdevdn=2.0)
-    last = tuple(float(band[-1]) for band in bands)
-    assert bollinger(close, 20, 2.0) == (None if np.isnan(last).any() else last)
+    high, low, tail = close + 1.0, close - 0.5, tail_bars(14)
+    whole = (high, low, close)
+    assert ours(*whole, 14) == last(theirs(*(s[-tail:] for s in whole), timeperiod=14))
+    assert_near(ours(*whole, 14), last(theirs(*whole, timeperiod=14)))
+
+
+@given(count=st.integers(1, 400), seed=st.integers(0, 99))
+def test_several_lines_are_talibs_own(count: int, seed: int) -> None:
+    """MACD and Bollinger agree with TA-Lib at any length, warming up included."""
+    close = walk(count, seed)
+    lines = [last(line) for line in talib.MACD(close[-macd_bars(26, 9) :])]
+    assert macd(close, 12, 26, 9) == (None if None in lines else tuple(lines))
+    if None not in lines:
+        whole = tuple(float(line[-1]) for line in talib.MACD(close))
+        assert macd(close, 12, 26, 9) == pytest.approx(whole, abs=1e-6)
+    bands = talib.BBANDS(close[-20:], timeperiod=20, nbdevup=2.0, nbdevdn=2.0)
+    assert bollinger(close, 20, 2.0) == (
+        None if np.isnan(bands[0][-1]) else tuple(float(band[-1]) for band in bands)
+    )
+
+
+@given(seed=st.integers(0, 99), longer=st.integers(1, 500))
+def test_what_is_before_the_tail_counts_for_nothing(seed: int, longer: int) -> None:
+    """The same newest bars give the same number to the last bit, however long the history is.
+
+    So a live window of 500 bars and a replay of a year agree.
+    """
+    close = walk(420, seed)
+    before = 50 + 100 * np.random.default_rng(seed + 1).random(longer)
+    values = np.concatenate([before, close])
+    high, low = values + 1.0, values - 0.5
+    short_high, short_low = close + 1.0, close - 0.5
+    assert sma(values, 20) == sma(close, 20)
+    assert ema(values, 20) == ema(close, 20)
+    assert rsi(values, 14) == rsi(close, 14)
+    assert roc(values, 10) == roc(close, 10)
+    assert atr(high, low, values, 14) == atr(short_high, short_low, close, 14)
+    assert adx(high, low, values, 14) == adx(short_high, short_low, close, 14)
+    assert macd(values, 12, 26, 9) == macd(close, 12, 26, 9)
+    assert bollinger(values, 20, 2.0) == bollinger(close, 20, 2.0)
+
+
+def test_a_coin_of_tiny_price_has_bands_too() -> None:
+    """Prices a million times smaller give bands a million times nearer, not a line."""
+    close = walk(40)
+    bands, tiny = bollinger(close, 20, 2.0), bollinger(close * 1e-7, 20, 2.0)
+    assert bands is not None
+    assert tiny == pytest.approx(tuple(band * 1e-7 for band in bands), rel=1e-9)
 
 
 def test_nothing_is_made_of_nothing() -> None:

@@ -8,10 +8,8 @@ rises; short mirrored. **Trigger**, one of two, and only on the bar where it hap
   `fresh_bars` old, so a market that makes a new high on every bar fires once, not each time;
 - *resumption*: within the last `fresh_bars` the price came back to the fast average (within a
   quarter of the ATR), and this close, unlike the one before it, passes all of the `fresh_bars`.
-**Momentum** (rate of change) must point the same way.
-
-**Stop** at `stop_atr` ATRs from the close, **target** at `reward_risk` times that distance; both
-are rounded to the tick away from the price, so neither is nearer than said.
+**Momentum** (rate of change) must point the same way, and so must the higher timeframe when the bot
+follows one. **Stop** at `stop_atr` ATRs from the close, **target** at `reward_risk` times that.
 
 **Score**, 100 points: trend 30 (distance between the averages), momentum 25 (rate of change in
 ATRs), volume 20 (this bar over its mean), body 15 (the close near the bar's extreme), distance 10
@@ -19,16 +17,14 @@ ATRs), volume 20 (this bar over its mean), body 15 (the close near the bar's ext
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
-from bot.core.strategies.window import Bars, Context
-from data.indicators import atr, sma
-from data.model import Direction, Signal
-from data.money import ceil_to, floor_to, round_to
+from bot.core.strategies.strategy import Proposal, Strategy, share
+from bot.core.strategies.window import Bars, Context, higher_agrees, volume_ratio
+from data.indicators import atr, sma, tail_bars
+from data.model import Direction
 
 NAME: Final = "continuation"
-ATR_TAIL: Final = 8  # periods of history after which Wilder's average has forgotten its start
 PULLBACK_ATRS: Final = 0.25  # how near the fast average counts as touching it
 
 TREND_POINTS: Final = 30.0
@@ -52,6 +48,7 @@ class ContinuationParams:
     stop_atr: float = 2.0
     reward_risk: float = 1.8
     score_min: float = 60.0
+    trend_bars: int = 20  # of the higher timeframe, when the bot follows one
 
     def fault(self) -> str | None:
         """What is wrong between the parameters, as one sentence."""
@@ -76,6 +73,7 @@ BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "stop_atr": (0.5, 10),
     "reward_risk": (0.5, 10),
     "score_min": (0, 100),
+    "trend_bars": (3, 200),
 }
 
 
@@ -83,47 +81,31 @@ def bars_needed(params: ContinuationParams) -> int:
     """How many closed bars make every part of the score well defined."""
     return max(
         params.slow_bars + params.fresh_bars,
-        params.atr_bars * ATR_TAIL,
+        tail_bars(params.atr_bars),
         params.momentum_bars + 1,
         params.volume_bars + 1,
         params.breakout_bars + 2,
     )
 
 
-def continuation(params: ContinuationParams, bars: Bars, context: Context) -> Signal | None:
-    """A signal when a trend starts moving again on the newest bar, or None.
+def continuation(params: ContinuationParams, bars: Bars, context: Context) -> Proposal | None:
+    """A proposal when a trend starts moving again on the newest bar, or None.
 
     `bars` holds at least `bars_needed(params)`; only their tails are read.
     """
     trend = _trend_of(params, bars)
     if trend is None or not _is_triggered(params, bars, trend):
         return None
-    parts = _parts_of(params, bars, trend)
-    score = sum(points for _, points in parts)
-    if score < params.score_min:
+    if not higher_agrees(context, trend.direction, params.trend_bars):
         return None
-    prices = _prices_of(params, float(bars.close[-1]), trend, context.instrument.tick_size)
-    if prices is None:
-        return None
-    entry, stop, target = prices
-    symbol, bar_open_ms = context.instrument.symbol, int(bars.open_ms[-1])
-    return Signal(
-        signal_id=f"{context.bot_id}-{symbol}-{context.timeframe}-{bar_open_ms}",
-        bot_id=context.bot_id,
-        strategy=NAME,
-        model=NAME,
-        symbol=symbol,
-        timeframe=context.timeframe,
-        bar_open_ms=bar_open_ms,
-        raised_ms=context.now_ms,
+    proposal = Proposal(
         direction=trend.direction,
-        entry_price=entry,
-        stop_price=stop,
-        target_price=target,
-        score=round(score, 1),
-        parts=tuple((name, round(points, 1)) for name, points in parts),
+        stop_distance=params.stop_atr * trend.atr,
+        reward_risk=params.reward_risk,
+        parts=_parts_of(params, bars, trend),
         reasons=_reasons_of(params, bars, trend),
     )
+    return proposal if proposal.score >= params.score_min else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +120,7 @@ class _Trend:
 def _trend_of(params: ContinuationParams, bars: Bars) -> _Trend | None:
     close = bars.close
     last = float(close[-1])
-    fast = sma(close[-params.fast_bars :], params.fast_bars)
-    slow = sma(close[-params.slow_bars :], params.slow_bars)
+    fast, slow = sma(close, params.fast_bars), sma(close, params.slow_bars)
     if fast is None or slow is None:
         return None
     if last > fast > slow:
@@ -154,8 +135,7 @@ def _trend_of(params: ContinuationParams, bars: Bars) -> _Trend | None:
     move = sign * (last - float(close[-1 - params.momentum_bars]))
     if before is None or sign * (fast - before) <= 0 or move <= 0:
         return None
-    tail = params.atr_bars * ATR_TAIL
-    swing = atr(bars.high[-tail:], bars.low[-tail:], close[-tail:], params.atr_bars)
+    swing = atr(bars.high, bars.low, close, params.atr_bars)
     if swing is None or not swing > 0:
         return None
     return _Trend(direction=direction, fast=fast, slow=slow, atr=swing, move=move)
@@ -184,35 +164,12 @@ def _parts_of(
     body = ((last - low) if sign > 0 else (high - last)) / (high - low) if high > low else 0.0
     stretch = sign * (last - trend.fast) / trend.atr
     return (
-        ("trend", TREND_POINTS * _share(abs(trend.fast - trend.slow) / trend.atr, 0.0, 1.5)),
-        ("momentum", MOMENTUM_POINTS * _share(trend.move / trend.atr, 0.0, 3.0)),
-        ("volume", VOLUME_POINTS * _share(_volume_ratio(params, bars), 0.5, 1.5)),
-        ("body", BODY_POINTS * _share(body, 0.3, 0.9)),
-        ("distance", DISTANCE_POINTS * (1 - _share(stretch, 1.5, 4.0))),
+        ("trend", TREND_POINTS * share(abs(trend.fast - trend.slow) / trend.atr, 0.0, 1.5)),
+        ("momentum", MOMENTUM_POINTS * share(trend.move / trend.atr, 0.0, 3.0)),
+        ("volume", VOLUME_POINTS * share(volume_ratio(bars, params.volume_bars), 0.5, 1.5)),
+        ("body", BODY_POINTS * share(body, 0.3, 0.9)),
+        ("distance", DISTANCE_POINTS * (1 - share(stretch, 1.5, 4.0))),
     )
-
-
-def _volume_ratio(params: ContinuationParams, bars: Bars) -> float:
-    usual = sma(bars.volume[-1 - params.volume_bars : -1], params.volume_bars)
-    return float(bars.volume[-1]) / usual if usual else 0.0
-
-
-def _share(value: float, nothing: float, full: float) -> float:
-    return min(1.0, max(0.0, (value - nothing) / (full - nothing)))
-
-
-def _prices_of(
-    params: ContinuationParams, last: float, trend: _Trend, tick: Decimal
-) -> tuple[Decimal, Decimal, Decimal] | None:
-    entry = round_to(Decimal(str(last)), tick)
-    distance = Decimal(str(params.stop_atr * trend.atr))
-    reward = distance * Decimal(str(params.reward_risk))
-    if trend.direction is Direction.LONG:
-        stop, target = floor_to(entry - distance, tick), ceil_to(entry + reward, tick)
-    else:
-        stop, target = ceil_to(entry + distance, tick), floor_to(entry - reward, tick)
-    # A swing wider than the price itself leaves no room for an exit.
-    return (entry, stop, target) if min(stop, target) > 0 else None
 
 
 def _reasons_of(params: ContinuationParams, bars: Bars, trend: _Trend) -> tuple[str, ...]:
@@ -222,5 +179,16 @@ def _reasons_of(params: ContinuationParams, bars: Bars, trend: _Trend) -> tuple[
         f"Price {'above' if up else 'below'} its {params.fast_bars}-bar average, "
         f"which is {'above' if up else 'below'} the {params.slow_bars}-bar one.",
         f"{change_pct:+.2f} % over {params.momentum_bars} bars.",
-        f"Volume {_volume_ratio(params, bars):.1f} times the usual.",
+        f"Volume {volume_ratio(bars, params.volume_bars):.1f} times the usual.",
     )
+
+
+STRATEGY: Final = Strategy(
+    name=NAME,
+    model=NAME,
+    summary="Trend by two moving averages; enters on a fresh breakout or a resumed pullback.",
+    params_type=ContinuationParams,
+    bounds=BOUNDS,
+    evaluate=continuation,
+    bars_needed=bars_needed,
+)
