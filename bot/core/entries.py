@@ -21,6 +21,7 @@ from bot.core.messages import (
 )
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.rulings import Drop, Proceed
+from bot.core.signalled import noted
 from bot.core.sizing import Funds, plan_of
 from bot.core.supervisor import Levels, check_levels, levels_of, supervise
 from bot.core.trade import (
@@ -48,8 +49,9 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
     if config is None or config.bot_id not in desk.running:
         return
     trade_id = trade_id_of(desk.account_id, signal.bot_id, signal.signal_id)
-    if trade_id in desk.trades:
+    if trade_id in desk.trades or trade_id in desk.signalled:
         return
+    draft.set(signalled=noted(desk.signalled, trade_id, signal, draft.now_ms))
     checks = (
         *gates.check_entry(desk, config, signal, draft.now_ms),
         gates.check_signals(desk, config, draft.now_ms),
