@@ -26,14 +26,14 @@ from bot.core.desk import Desk
 from bot.core.messages import BotSwitched, EntriesResumed, PanicPressed
 from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
+from bot.shell.engine import DISK_FULL
 from bot.shell.ports import EventSink, Market
 from data.store.errors import AmbiguousPrefix
 from data.store.rows import DocumentRow, TokenRow, TradeRow, UserRole, UserRow
 
 RESUME_FRESH_MS: Final = 60_000
 QUESTION_LIFE_MS: Final = 10 * 60_000
-# Halts that wait for a person; the others end by themselves when their cause is gone.
-LIFTED_BY_PERSON: Final = ("panic", "internal fault")
+ENDS_BY_ITSELF: Final = frozenset({DISK_FULL})  # every other halt waits for a person
 ARGUMENT_LENGTH_MAX: Final = 64
 
 log = structlog.get_logger()
@@ -340,7 +340,7 @@ async def _resume_sure(world: World, tap: Tap, token: TokenRow, look: Look) -> N
 
 def _do_resume(world: World, user: UserRow, bot_id: str) -> None:
     for reason in world.desk_of().halts:
-        if not bot_id and reason in LIFTED_BY_PERSON:
+        if not bot_id and reason not in ENDS_BY_ITSELF:
             world.sink(EntriesResumed(reason=reason, by=user.user_id))
     world.sink(BotSwitched(bot_id=bot_id, running=True, by=user.user_id))
     log.info("resume_requested", bot=bot_id, user=user.user_id)

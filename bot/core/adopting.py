@@ -11,6 +11,7 @@ from typing import Final
 
 from bot.core.desk_draft import DeskDraft
 from bot.core.messages import Level, PositionSeen, SnapshotTaken
+from bot.core.sides import held_both_ways
 from bot.core.trade import (
     HOLDING,
     Order,
@@ -80,6 +81,7 @@ def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool
     """
     instruments = {i.symbol: i for i in snapshot.instruments}
     traded = {fill.symbol for fill in snapshot.recent_fills}
+    twofold = held_both_ways(snapshot.positions)
     clear = True
     for position in snapshot.positions:
         if draft.holder_of(position.symbol) is not None:
@@ -92,6 +94,10 @@ def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool
             continue
         known = sum((one.net for one in own), ZERO) == position.quantity
         guarded = any(one.name.role is Role.STOP and one.report for one in own)
+        if position.symbol in twofold and not known:
+            # A stop does not say which of the two it guards: without fills neither is touched.
+            clear = clear and position.symbol in traded
+            continue
         if instrument is None or not (known or guarded):
             clear = False
             continue

@@ -6,6 +6,7 @@ decisions and taps are ruled upon in `bot.core.entries`; the whole account is co
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, get_args
 
 from bot.core import entries, machine, reconcile
@@ -26,6 +27,7 @@ from bot.core.messages import (
     Filled,
     FillsListed,
     FundingListed,
+    InputRejected,
     Level,
     OrderMissing,
     OrderRefused,
@@ -42,7 +44,8 @@ from bot.core.messages import (
     Woke,
 )
 from bot.core.presets import faults_of
-from bot.core.trade import HOLDING, WORKING, read_order_id
+from bot.core.sides import is_about, is_foreign, key_of
+from bot.core.trade import HOLDING, WORKING, Trade, read_order_id
 from data.model import ExitReason, Position
 from data.money import ZERO
 
@@ -55,9 +58,15 @@ UNCLEAR_DOUBLINGS_MAX: Final = 6  # of the pause after a reading that told too l
 
 def wake_ms(desk: Desk) -> int | None:
     """The earliest moment at which `Woke` must be delivered; None when nothing waits."""
-    moments = [machine.wake_ms(trade) for trade in desk.trades.values()]
+    moments = [_due_ms(desk, trade) for trade in desk.trades.values()]
     moments.append(desk.snapshot_at_ms)
     return min((m for m in moments if m is not None), default=None)
+
+
+def _due_ms(desk: Desk, trade: Trade) -> int | None:
+    # Deadlines that ran out while nobody was here say nothing of the exchange: it is read first.
+    unread = not desk.ready and trade.phase in HOLDING
+    return None if unread else machine.wake_ms(trade)
 
 
 def step(desk: Desk, event: Event, now_ms: int) -> DeskStep:
@@ -76,7 +85,7 @@ def step(desk: Desk, event: Event, now_ms: int) -> DeskStep:
 def _woke(draft: DeskDraft, event: Woke) -> None:
     del event
     for trade_id, trade in draft.desk.trades.items():
-        due_ms = machine.wake_ms(trade)
+        due_ms = _due_ms(draft.desk, trade)
         if due_ms is not None and due_ms <= draft.now_ms:
             draft.advance(trade_id, Woke())
     due_ms = draft.desk.snapshot_at_ms
@@ -147,36 +156,44 @@ def _order_event(draft: DeskDraft, event: OrderEvent) -> None:
 
 
 def _filled(draft: DeskDraft, event: Filled) -> None:
-    trade_id = draft.owner_of(event.fill.order_id) or draft.holder_of(event.fill.symbol)
+    fill = event.fill
+    trade_id = draft.owner_of(fill.order_id) or draft.holder_of(fill.symbol)
     if trade_id is not None:
-        draft.advance(trade_id, event)
+        if is_about(draft.desk.trades[trade_id], fill.position_side):
+            draft.advance(trade_id, event)
     elif _is_ours(draft, event.fill.order_id):
         _snapshot_soon(draft)
 
 
 def _by_symbol(draft: DeskDraft, event: FillsListed | FundingListed) -> None:
     trade_id = draft.holder_of(event.symbol)
-    if trade_id is not None:
-        draft.advance(trade_id, event)
+    if trade_id is None:
+        return
+    if isinstance(event, FillsListed):
+        trade = draft.desk.trades[trade_id]
+        own = tuple(fill for fill in event.fills if is_about(trade, fill.position_side))
+        event = replace(event, fills=own)
+    draft.advance(trade_id, event)
 
 
 def _position_seen(draft: DeskDraft, event: PositionSeen) -> None:
     trade_id = draft.holder_of(event.symbol)
-    if trade_id is not None:
+    if trade_id is not None and is_about(draft.desk.trades[trade_id], event.side):
         draft.advance(trade_id, event)
         return
-    foreign = dict(draft.desk.foreign)
-    known = foreign.get(event.symbol)
+    foreign, key = dict(draft.desk.foreign), key_of(event.symbol, event.side)
+    known = foreign.get(key)
     if known is not None and known.updated_ms > event.seen_ms:
         return  # A late word: what we know is younger.
     if event.quantity == ZERO:
-        foreign.pop(event.symbol, None)
+        foreign.pop(key, None)
     else:
-        foreign[event.symbol] = Position(
+        foreign[key] = Position(
             symbol=event.symbol,
             quantity=event.quantity,
             entry_price=event.entry_price,
             updated_ms=event.seen_ms,
+            side=event.side,
         )
         _snapshot_soon(draft)  # It may be ours after all.
     draft.set(foreign=foreign)
@@ -214,6 +231,16 @@ def _snapshot_taken(draft: DeskDraft, event: SnapshotTaken) -> None:
         draft.tell("ready", wallet=format(event.wallet_usdt, "f"))
 
 
+def _input_rejected(draft: DeskDraft, event: InputRejected) -> None:
+    draft.tell(
+        "impossible_input",
+        Level.ALARM,
+        what=event.where,
+        reason=event.reason,
+        times=str(event.times),
+    )
+
+
 def _stream_lost(draft: DeskDraft, event: StreamLost) -> None:
     if draft.desk.stream_ok:
         draft.set(stream_ok=False)
@@ -224,7 +251,8 @@ def _stream_restored(draft: DeskDraft, event: StreamRestored) -> None:
     del event
     if not draft.desk.stream_ok:
         draft.set(stream_ok=True)
-        draft.tell("stream_restored")
+        if draft.desk.ready:  # At a start it opens: nothing came back.
+            draft.tell("stream_restored")
     _take_snapshot(draft)
 
 
@@ -238,7 +266,7 @@ def _contract_changed(draft: DeskDraft, event: ContractChanged) -> None:
         barred[contract.symbol] = contract
     draft.set(barred=dict(list(barred.items())[-BARRED_MAX:]))
     held = draft.holder_of(contract.symbol) or ""
-    exposed = bool(held) or contract.symbol in draft.desk.foreign
+    exposed = bool(held) or is_foreign(draft.desk.foreign, contract.symbol)
     if contract.tradable:
         kind = "listed" if event.listed else "traded_again"
         draft.tell(kind, symbol=contract.symbol)
@@ -297,6 +325,7 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     WalletSeen: _wallet_seen,
     AskFailed: _ask_failed,
     SnapshotTaken: _snapshot_taken,
+    InputRejected: _input_rejected,
     StreamLost: _stream_lost,
     StreamRestored: _stream_restored,
     ContractChanged: _contract_changed,

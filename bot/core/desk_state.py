@@ -43,6 +43,7 @@ class Desk:
     day: DayCount = field(default_factory=DayCount)
     foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
     barred: dict[str, Contract] = field(default_factory=dict)  # no entries: not traded now
+    foreign_told: tuple[str, ...] = ()  # those of them that a person was told of
     signalled: dict[str, int] = field(default_factory=dict)  # trade id -> forgotten at (ms)
     stream_ok: bool = True
     snapshot_at_ms: int | None = None  # when to read the whole account next

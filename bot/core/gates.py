@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from bot.core.desk_state import Desk
 from bot.core.presets import BotConfig
+from bot.core.sides import is_foreign
 from bot.core.trade import HOLDING, WORKING, Check, Phase, Trade
 from data.model import Signal
 from data.money import ZERO, percent_of, plain
@@ -103,7 +104,7 @@ def _moment(moment_ms: int) -> str:
 
 def _is_free(desk: Desk, others: list[Trade], symbol: str) -> bool:
     taken = any(t.symbol == symbol and t.phase is not Phase.IDLE for t in others)
-    return not taken and symbol not in desk.foreign
+    return not taken and not is_foreign(desk.foreign, symbol)
 
 
 def _barred(desk: Desk, symbol: str) -> str:

@@ -17,6 +17,7 @@ from bot.core.messages import (
     SnapshotTaken,
 )
 from bot.core.rulings import Sweep
+from bot.core.sides import is_about, is_foreign, key_of
 from bot.core.trade import HOLDING, OrderName, Phase, Trade
 from data.model import OrderReport, Position
 from data.money import ZERO
@@ -25,22 +26,22 @@ from data.money import ZERO
 def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> bool:
     """Bring the desk's belief in line with what was read; False when it must be read again soon."""
     draft.see_wallet(snapshot.wallet_usdt, snapshot.asked_ms)
-    positions = {p.symbol: p for p in snapshot.positions}
     reports = {r.order_id: r for r in snapshot.open_orders}
     adopting.complete(draft, adopting.found_in(draft, snapshot))
     for trade in tuple(draft.desk.trades.values()):
         if trade.phase in HOLDING or trade.phase is Phase.HALTED:
-            _compare(draft, trade, positions.get(trade.symbol), reports, snapshot.asked_ms)
+            _compare(draft, trade, _position_of(trade, snapshot), reports, snapshot.asked_ms)
         elif trade.phase is Phase.IDLE:
             _tell_reports(draft, trade, reports)  # What it left behind it looks after itself.
     found = adopting.found_in(draft, snapshot)
     clear = adopting.adopt(draft, snapshot, found)
-    _see_foreign(draft, positions, snapshot.asked_ms)
+    _see_foreign(draft, snapshot)
     for one in found:
         report = one.report
         if report is None or draft.owner_of(one.order_id) is not None:
             continue
-        if one.name.role not in adopting.EXIT_KIND or report.symbol not in draft.desk.foreign:
+        theirs = is_foreign(draft.desk.foreign, report.symbol)
+        if one.name.role not in adopting.EXIT_KIND or not theirs:
             _cancel_stray(draft, one.name, report)
     return clear
 
@@ -54,7 +55,8 @@ def _compare(
 ) -> None:
     _tell_reports(draft, trade, reports)
     absent = tuple(o.order_id for o in trade.orders if not o.is_over and o.order_id not in reports)
-    draft.advance(trade.trade_id, Sweep(asked_ms=asked_ms, absent=absent))
+    first = not draft.desk.ready
+    draft.advance(trade.trade_id, Sweep(asked_ms=asked_ms, absent=absent, first=first))
     seen = PositionSeen(
         symbol=trade.symbol,
         quantity=position.quantity if position else ZERO,
@@ -71,24 +73,42 @@ def _tell_reports(draft: DeskDraft, trade: Trade, reports: dict[str, OrderReport
             draft.advance(trade.trade_id, OrderReported(report=report))
 
 
-def _see_foreign(draft: DeskDraft, positions: dict[str, Position], asked_ms: int) -> None:
+def _position_of(trade: Trade, snapshot: SnapshotTaken) -> Position | None:
+    for position in snapshot.positions:
+        if position.symbol == trade.symbol and is_about(trade, position.side):
+            return position
+    return None
+
+
+def _is_ours(draft: DeskDraft, position: Position) -> bool:
+    trade_id = draft.holder_of(position.symbol)
+    return trade_id is not None and is_about(draft.desk.trades[trade_id], position.side)
+
+
+def _see_foreign(draft: DeskDraft, snapshot: SnapshotTaken) -> None:
     # Since the reading began, a trade of ours may have left the position: that word is newer.
-    newer = {t.symbol for t in draft.desk.trades.values() if t.position_seen_ms > asked_ms}
-    foreign = {s: p for s, p in positions.items() if draft.holder_of(s) is None and s not in newer}
-    foreign |= {
-        symbol: known
-        for symbol, known in draft.desk.foreign.items()
-        if known.updated_ms > asked_ms and draft.holder_of(symbol) is None
+    asked_ms = snapshot.asked_ms
+    newer = [t for t in draft.desk.trades.values() if t.position_seen_ms > asked_ms]
+    foreign = {
+        key_of(position.symbol, position.side): position
+        for position in snapshot.positions
+        if not _is_ours(draft, position)
+        and not any(t.symbol == position.symbol and is_about(t, position.side) for t in newer)
     }
-    for symbol, position in foreign.items():
-        if symbol not in draft.desk.foreign:
+    foreign |= {
+        key: known
+        for key, known in draft.desk.foreign.items()
+        if known.updated_ms > asked_ms and not _is_ours(draft, known)
+    }
+    for key, position in foreign.items():
+        if key not in draft.desk.foreign_told:
             draft.tell(
                 "foreign_position",
                 Level.WARNING,
-                symbol=symbol,
+                symbol=position.symbol,
                 quantity=format(position.quantity, "f"),
             )
-    draft.set(foreign=foreign)
+    draft.set(foreign=foreign, foreign_told=tuple(foreign))
 
 
 def _cancel_stray(draft: DeskDraft, name: OrderName, report: OrderReport) -> None:

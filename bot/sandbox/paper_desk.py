@@ -41,6 +41,7 @@ from bot.sandbox.paper_words import conditional_report, order_report
 from data.model import Funding, Position, Side
 from data.money import ZERO
 
+WEEK_MS = 7 * 86_400_000  # as far back as the real one is read for whose a position is
 SAME_MARGIN_TYPE = -4046  # "no need to change": what we want is so already
 
 
@@ -168,6 +169,9 @@ def _snapshot(exchange: Exchange, now_ms: int) -> SnapshotTaken:
         wallet_usdt=exchange.balances().wallet_usdt,
         positions=positions,
         open_orders=tuple(reports),
+        recent_fills=tuple(
+            f for p in positions for f in exchange.fills(p.symbol, now_ms - WEEK_MS)
+        ),
         instruments=tuple(exchange.markets[symbol].instrument for symbol in sorted(touched)),
     )
 

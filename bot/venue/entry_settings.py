@@ -127,7 +127,8 @@ class EntrySettings:
             return None
         try:
             return decode(outcome.body, list[SymbolConfigRow])
-        except Malformed:
+        except Malformed as fault:
+            self._rest.reject(request.path, fault)
             return None
 
     def _adopt(self, row: SymbolConfigRow) -> None:

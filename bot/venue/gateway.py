@@ -43,6 +43,7 @@ from bot.venue.entry_settings import EntrySettings
 from bot.venue.hold import Hold
 from bot.venue.listing import load_instruments
 from bot.venue.lookup import Absent, OrderLookup, Silent, unknown
+from bot.venue.odd_input import OddInput
 from bot.venue.rest import RestClient
 from bot.venue.standing import AccountStanding
 from bot.venue.user_stream import FrameHook, StreamHooks, UserStream
@@ -110,6 +111,8 @@ class Gateway:
         options: GatewayOptions | None = None,
     ) -> None:
         self._rest = rest
+        self.odd_input = OddInput(sink)
+        rest.watch_rejected(self.odd_input.note)
         self._clock = rest.clock
         self._sink = sink
         self._options = options or GatewayOptions()
@@ -233,6 +236,7 @@ class Gateway:
         try:
             report = self._report_of(answer.body, conditional=order.conditional)
         except Malformed as fault:
+            self._rest.reject("placing an order", fault)
             return OrderUnknown(order_id=order.order_id, reason=f"unreadable answer: {fault}")
         if report.order_id != order.order_id:
             return OrderUnknown(
@@ -284,6 +288,7 @@ class Gateway:
                 try:
                     return OrderReported(report=algo_report(row, now_ms=self._clock.now_ms()))
                 except Malformed as fault:
+                    self._rest.reject("openAlgoOrders", fault)
                     return OrderUnknown(order_id=order.order_id, reason=str(fault))
         return self._refused(order.order_id, refused.code, refused.text)
 
@@ -354,6 +359,7 @@ class Gateway:
                 return OrderReported(report=self._report_of(answer.body, conditional=False))
             decode(answer.body, AlgoCancelRow)
         except Malformed as fault:
+            self._rest.reject("cancelling an order", fault)
             return unknown(command.order_id, f"unreadable answer: {fault}", "cancel")
         return OrderReported(
             report=OrderReport(

@@ -72,6 +72,7 @@ class OrderLookup:
             if isinstance(child, OrderRow):
                 events.append(OrderReported(report=order_report(child, now_ms=asked_ms)))
         except Malformed as fault:
+            self._rest.reject("asking for an order", fault)
             return [unknown(command.order_id, str(fault), "ask")]
         if events:
             return events
@@ -101,6 +102,7 @@ class OrderLookup:
             try:
                 return decode(outcome.body, kind)
             except Malformed as fault:
+                self._rest.reject(request.path, fault)
                 return Silent(reason=f"{request.path}: unreadable: {fault}")
         if isinstance(outcome, Refused):
             if outcome.code in NOT_FOUND_CODES:

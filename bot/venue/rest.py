@@ -54,6 +54,7 @@ SPEED_MAX: Final = 100_000.0
 
 SentHook = Callable[[], None]
 OutcomeHook = Callable[[Request, Outcome], None]
+RejectHook = Callable[[str, Malformed], None]  # where it was said, and what is wrong with it
 
 
 class _Again(Exception):
@@ -151,10 +152,20 @@ class RestClient:
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._resync = asyncio.Event()
         self._on_outcome: OutcomeHook | None = None
+        self._on_reject: RejectHook | None = None
 
     def watch_outcomes(self, hook: OutcomeHook) -> None:
         """Call `hook` with every request and what came of it; it must be quick and not raise."""
         self._on_outcome = hook
+
+    def watch_rejected(self, hook: RejectHook) -> None:
+        """Call `hook` with everything that `reject` is told; it must be quick and not raise."""
+        self._on_reject = hook
+
+    def reject(self, where: str, fault: Malformed) -> None:
+        """What was said there cannot be read, or cannot be: nothing is concluded from it."""
+        if self._on_reject is not None:
+            self._on_reject(where, fault)
 
     @property
     def clock(self) -> SystemClock:

@@ -43,6 +43,8 @@ ROTATE_AGAIN_S: Final = 60.0  # after a second connection that could not be open
 LOOK_EVERY_S: Final = 1.0  # at the silence
 IMPOSSIBLE_EVERY_S: Final = 60.0  # a reading of the account for nonsense, at most this often
 
+WHERE: Final = "user stream"
+
 FrameHook = Callable[[bytes, int], None]  # the frame, wall monotonic nanoseconds
 Probe = Callable[[float], Awaitable[str]]  # silent for so many seconds -> why it is mute, or ""
 
@@ -198,7 +200,7 @@ class UserStream:
             news = read_user_frame(frame)
             self._check_moments(news)
         except Malformed as fault:
-            self._note_malformed(str(fault))
+            self._note_malformed(fault)
             return
         if news.odd:
             self.oddities.note(news.odd)
@@ -220,13 +222,13 @@ class UserStream:
             self._rest.doubt_clock()  # a machine that slept is behind: then it is us
             raise
 
-    def _note_malformed(self, why: str) -> None:
+    def _note_malformed(self, fault: Malformed) -> None:
         # What the frame was about is not known: the account is read, and a person is told.
-        self.oddities.note("malformed_user_frame", why)
+        self.oddities.note("malformed_user_frame", str(fault))
+        self._rest.reject(WHERE, fault)
         now_s = wall_monotonic_s()
         if now_s - self._nonsense_s >= IMPOSSIBLE_EVERY_S:
             self._nonsense_s = now_s
-            log.error("user_frame_unreadable", reason=why)
             self._sink(StreamRestored())
 
     # --------------------------------------------------------------------------------- key

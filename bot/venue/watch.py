@@ -21,7 +21,7 @@ from bot.venue.wire_answers import BalanceRow, Malformed, decode
 from bot.venue.wire_errors import Answer, Refused
 from bot.venue.wire_frames import WALLET_ASSET
 from bot.venue.wire_requests import balance_request, listen_key_request
-from data.model import OrderStatus
+from data.model import Direction, OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class SilenceWatch:
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest
         self._open: dict[str, None] = {}
-        self._held: set[str] = set()
+        self._held: set[tuple[str, Direction | None]] = set()
         self._wallets: dict[str, Decimal] = {}
         self._frames = 0
         self._owed_s: float | None = None
@@ -78,13 +78,13 @@ class SilenceWatch:
                     self._open.pop(report.order_id, None)
                 elif len(self._open) < OPEN_MAX:
                     self._open[report.order_id] = None
-            case PositionSeen(symbol=symbol, quantity=quantity):
-                (self._held.add if quantity else self._held.discard)(symbol)
+            case PositionSeen(symbol=symbol, quantity=quantity, side=side):
+                (self._held.add if quantity else self._held.discard)((symbol, side))
             case WalletSeen(wallet_usdt=wallet_usdt):
                 self._wallets[WALLET_ASSET] = wallet_usdt
             case SnapshotTaken():
                 self._open = {report.order_id: None for report in event.open_orders[:OPEN_MAX]}
-                self._held = {position.symbol for position in event.positions}
+                self._held = {(position.symbol, position.side) for position in event.positions}
                 self._wallets = {WALLET_ASSET: event.wallet_usdt}
             case _:
                 pass

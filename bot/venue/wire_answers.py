@@ -7,7 +7,7 @@ Source: reference sheet sections 3 and 4 (2026-11); fields marked UNCERTAIN ther
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -15,6 +15,7 @@ import msgspec
 
 from data.model import (
     Candle,
+    Direction,
     Fill,
     Funding,
     MarginType,
@@ -51,6 +52,7 @@ ALGO_STATUS: Final = {
     "FINISHED": OrderStatus.TRIGGERED,  # the child was filled or cancelled: it says which
 }
 SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL}
+_POSITION_SIDES: Final = {"LONG": Direction.LONG, "SHORT": Direction.SHORT}
 _MARGIN_TYPES: Final = {
     "ISOLATED": MarginType.ISOLATED,
     "CROSSED": MarginType.CROSSED,
@@ -60,6 +62,10 @@ _MARGIN_TYPES: Final = {
 
 class Malformed(ValueError):
     """What came is not what the exchange documents; nothing may be concluded from it."""
+
+
+class Unheard(Malformed):
+    """A word of the exchange's that is new to us: nothing is concluded, but nothing is wrong."""
 
 
 class Row(msgspec.Struct, rename="camel"):
@@ -136,6 +142,7 @@ class TradeRow(Row):
     commission_asset: str
     time: int
     maker: bool = False
+    position_side: str = "BOTH"
 
 
 class IncomeRow(Row):
@@ -226,10 +233,10 @@ def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def order_report(row: OrderRow, *, now_ms: int) -> OrderReport:
-    """A plain order (or a triggered child) as the core knows it; Malformed on a new status."""
+    """A plain order (or a triggered child) as the core knows it; Unheard on a new status."""
     status = ORDER_STATUS.get(row.status)
     if status is None:
-        raise Malformed(f"unknown order status {row.status[:40]!r}")
+        raise Unheard(f"unknown order status {row.status[:40]!r}")
     if row.executed_qty < 0 or (row.avg_price is not None and row.avg_price < 0):
         raise Malformed(f"{row.executed_qty} filled at {row.avg_price}")
     check_moment(row.update_time, now_ms=now_ms)
@@ -249,7 +256,7 @@ def algo_report(row: AlgoRow, *, now_ms: int) -> OrderReport:
     """A conditional order's own record; what it filled is the child's to tell."""
     status = ALGO_STATUS.get(row.algo_status)
     if status is None:
-        raise Malformed(f"unknown algo status {row.algo_status[:40]!r}")
+        raise Unheard(f"unknown algo status {row.algo_status[:40]!r}")
     check_moment(row.update_time, now_ms=now_ms)
     return OrderReport(
         order_id=row.client_algo_id,
@@ -270,40 +277,49 @@ def child_id(actual_order_id: str | int | None) -> int | None:
     return number or None
 
 
-def held_rows(rows: Sequence[PositionRow]) -> dict[str, PositionRow]:
-    """The one position of each symbol, signed: in hedge mode that of its one side that is held.
-
-    Raises Malformed when both sides of a symbol are held: there is no one position then.
-    """
-    held: dict[str, PositionRow] = {}
-    for row in rows:
-        if row.position_amt == 0:
-            continue
-        if row.symbol in held:
-            raise Malformed(f"{row.symbol[:30]} is held long and short: close one side by hand")
-        amount = signed_amount(row.position_amt, row.position_side)
-        held[row.symbol] = msgspec.structs.replace(row, position_amt=amount)
-    return held
+def side_of(position_side: str) -> Direction | None:
+    """Which of a hedge-mode symbol's two positions; None in one-way mode (BOTH)."""
+    return _POSITION_SIDES.get(position_side)
 
 
 def signed_amount(amount: Decimal, position_side: str) -> Decimal:
     """A position's amount, negative for a short one whatever sign the wire gives it."""
-    if position_side == "BOTH":
-        return amount
-    return -abs(amount) if position_side == "SHORT" else abs(amount)
+    side = side_of(position_side)
+    return amount if side is None else abs(amount) * side.sign
 
 
-def position_of(row: PositionRow) -> Position:
-    """A position; a liquidation price of zero means there is none. Raises Malformed."""
+def meant_rows(rows: Sequence[T], said: Callable[[T], tuple[str, str, Decimal]]) -> list[T]:
+    """Of each symbol the rows that speak of the account's mode; some tell the other mode's too.
+
+    `said` gives a row's symbol, position side and amount. In hedge mode these are the rows of both
+    sides, in one-way mode that of BOTH; the others are empty then and mean nothing.
+    """
+    by_symbol: dict[str, list[T]] = {}
+    for row in rows:
+        by_symbol.setdefault(said(row)[0], []).append(row)
+    meant: list[T] = []
+    for own in by_symbol.values():
+        sides = [row for row in own if side_of(said(row)[1]) is not None]
+        if len(sides) == len(own) or any(said(row)[2] != 0 for row in sides):
+            meant += sides
+        else:
+            meant += [row for row in own if side_of(said(row)[1]) is None]
+    return meant
+
+
+def position_of(row: PositionRow, *, now_ms: int) -> Position:
+    """A position, signed; a liquidation price of zero means there is none. Raises Malformed."""
     if row.entry_price < 0:
         raise Malformed(f"an entry price of {row.entry_price}")
+    check_moment(row.update_time, now_ms=now_ms)
     return Position(
         symbol=row.symbol,
-        quantity=row.position_amt,
+        quantity=signed_amount(row.position_amt, row.position_side),
         entry_price=row.entry_price,
         updated_ms=row.update_time,
         unrealized_pnl_usdt=row.un_realized_profit,
         liquidation_price=row.liquidation_price or None,
+        side=side_of(row.position_side),
     )
 
 
@@ -325,6 +341,7 @@ def fill_of(row: TradeRow) -> Fill:
         realized_pnl_usdt=row.realized_pnl,
         filled_ms=row.time,
         maker=row.maker,
+        position_side=side_of(row.position_side),
     )
 
 

@@ -14,6 +14,7 @@ from data.model import MarginType, OrderKind, Side
 from data.money import plain
 
 TRADES_LIMIT: Final = 1_000  # rows of userTrades in one page; `limit` keeps the oldest
+ORDERS_LIMIT: Final = 1_000  # rows of allOrders; `limit` keeps the newest
 INCOME_LIMIT: Final = 1_000
 KLINES_LIMIT_MAX: Final = 1_500
 CALLBACK_PCT_MIN, CALLBACK_PCT_MAX = Decimal("0.1"), Decimal(20)  # of a trailing stop
@@ -238,6 +239,17 @@ def all_algo_request(symbol: str) -> Request:
 def open_orders_request() -> Request:
     """All open plain orders."""
     return _ask("/fapi/v1/openOrders", (), 40)
+
+
+def all_orders_request(symbol: str, *, start_ms: int, end_ms: int) -> Request:
+    """Plain orders of one symbol, ended ones too, made within 7 days: which id has which number."""
+    params = (
+        ("symbol", symbol),
+        ("startTime", str(start_ms)),
+        ("endTime", str(end_ms)),
+        ("limit", str(ORDERS_LIMIT)),
+    )
+    return _ask("/fapi/v1/allOrders", params, 5)
 
 
 def positions_request(symbol: str = "") -> Request:

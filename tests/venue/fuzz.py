@@ -36,13 +36,13 @@ from bot.venue.wire_answers import (
     decode,
     fill_of,
     funding_of,
-    held_rows,
     order_report,
     position_of,
 )
 from bot.venue.wire_errors import Answer, outcome_of
-from bot.venue.wire_frames import moment_of, read_market_frame, read_user_frame
+from bot.venue.wire_frames import moment_of, read_user_frame
 from bot.venue.wire_instruments import brackets_of, exchange_info_of
+from bot.venue.wire_market import read_market_frame
 from tests.core.build import config, desk
 from tests.house import ROOT
 from tests.venue.fake import NOW_MS
@@ -295,7 +295,7 @@ def _read_algos(text: bytes) -> Iterator[Event]:
 
 def _read_the_rest(text: bytes) -> Iterator[Event]:
     readers: tuple[Callable[[], object], ...] = (
-        lambda: [position_of(row) for row in held_rows(decode(text, list[PositionRow])).values()],
+        lambda: [position_of(row, now_ms=NOW_MS) for row in decode(text, list[PositionRow])],
         lambda: decode(text, list[BalanceRow]),
         lambda: decode(text, list[SymbolConfigRow]),
         lambda: decode(text, AccountConfigRow),

@@ -9,10 +9,13 @@ import pytest
 from aiohttp import web
 
 from bot.core.messages import AskFailed, FillsListed, FundingListed, PositionSeen, SnapshotTaken
-from bot.venue.account import WEEK_MS, AccountReader
-from data.model import OrderStatus
+from bot.venue.account import AccountReader
+from bot.venue.reads import WEEK_MS
+from bot.venue.wire_answers import Unheard
+from data.model import Direction, OrderStatus
 from tests.venue.fake import NOW_MS, Handler, Heard, Script, client, exchange, no, ok
 
+ORDERS = "/fapi/v1/allOrders"
 POSITIONS, TRADES, INCOME = "/fapi/v3/positionRisk", "/fapi/v1/userTrades", "/fapi/v1/income"
 
 
@@ -65,32 +68,35 @@ async def test_a_symbol_left_out_is_flat() -> None:
         ok({"code": 1}),
         ok([{"symbol": "BTCUSDT"}]),
         ok([_position("NaN")]),
-        ok([_position("1", "LONG"), _position("-1", "SHORT")]),
+        ok([{**_position("1"), "updateTime": NOW_MS + 2 * 86_400_000}]),
     ],
 )
 async def test_no_usable_answer_is_never_flat(handler: Handler) -> None:
-    """Unreadable, refused, or held both ways in hedge mode: the read failed."""
+    """Unreadable, refused, or of a day to come: the read failed."""
     event = await _seen(handler)
     assert isinstance(event, AskFailed)
     assert (event.what, event.symbol) == ("position", "BTCUSDT")
 
 
 @pytest.mark.parametrize(
-    ("rows", "quantity"),
+    ("rows", "told"),
     [
-        ([_position("1", "LONG"), _position("0", "SHORT")], 1),
-        ([_position("0", "LONG"), _position("-1", "SHORT")], -1),
-        ([_position("1", "SHORT")], -1),
-        ([_position("0", "LONG"), _position("0", "SHORT")], 0),
+        ([_position("1", "LONG"), _position("0", "SHORT")], (1, 0)),
+        ([_position("0", "LONG"), _position("-1", "SHORT")], (0, -1)),
+        ([_position("1", "SHORT")], (0, -1)),
+        ([_position("1", "LONG"), _position("-2", "SHORT")], (1, -2)),
     ],
 )
-async def test_in_hedge_mode_the_side_that_is_held_counts(
-    rows: list[dict[str, Any]], quantity: int
+async def test_in_hedge_mode_both_sides_are_told(
+    rows: list[dict[str, Any]], told: tuple[int, int]
 ) -> None:
-    """One side held is a position like any other, a short one negative."""
-    event = await _seen(ok(rows))
-    assert isinstance(event, PositionSeen)
-    assert event.quantity == quantity
+    """A side that is left out is flat; one held by somebody else hides ours as little as theirs."""
+    script = Script()
+    script.on("GET", POSITIONS, ok(rows))
+    async with _reader(script) as reader:
+        events = await reader.position("BTCUSDT")
+    seen = {e.side: e.quantity for e in events if isinstance(e, PositionSeen)}
+    assert seen == {Direction.LONG: told[0], Direction.SHORT: told[1]}
 
 
 # ------------------------------------------------------------------------------------- fills
@@ -234,6 +240,8 @@ def _algo(order_id: str) -> dict[str, Any]:
 
 
 def _account(script: Script) -> None:
+    script.on("GET", TRADES, ok([{**_trade(3, NOW_MS), "orderId": 5}]))
+    script.on("GET", ORDERS, ok([_order("tb-e1")]))
     script.on("GET", "/fapi/v1/openAlgoOrders", ok([_algo("tb-s1"), _algo("tb-t1")]))
     script.on("GET", "/fapi/v1/openOrders", ok([_order("tb-e1"), _order("tb-t1")]))
     script.on("GET", POSITIONS, ok([_position("2"), _position("0", symbol="ETHUSDT")]))
@@ -257,7 +265,15 @@ async def test_a_snapshot_is_the_whole_account() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/fapi/v1/openAlgoOrders", "/fapi/v1/openOrders", POSITIONS, "/fapi/v3/balance"]
+    "path",
+    [
+        "/fapi/v1/openAlgoOrders",
+        "/fapi/v1/openOrders",
+        POSITIONS,
+        "/fapi/v3/balance",
+        TRADES,
+        ORDERS,
+    ],
 )
 async def test_a_snapshot_with_a_part_missing_failed(path: str) -> None:
     """Half an account is not an account."""
@@ -269,3 +285,71 @@ async def test_a_snapshot_with_a_part_missing_failed(path: str) -> None:
     assert isinstance(event, AskFailed)
     assert event.what == "snapshot"
     assert path in event.reason
+
+
+async def test_a_held_symbols_fills_are_named_by_their_orders() -> None:
+    """userTrades names the number, allOrders the client id: together whose a position is."""
+    script = Script()
+    _account(script)
+    async with _reader(script) as reader:
+        (event,) = await reader.snapshot()
+    assert isinstance(event, SnapshotTaken)
+    assert [(fill.fill_id, fill.order_id) for fill in event.recent_fills] == [(3, "tb-e1")]
+    assert [heard.params["symbol"] for heard in script.asked("GET", TRADES)] == ["BTCUSDT"]
+
+
+async def test_the_week_read_ends_with_what_moved_the_position_last() -> None:
+    """An old position's fills are weeks back: that week is read, one page of each list."""
+    moved_ms = NOW_MS - 30 * 86_400_000
+    script = Script()
+    _account(script)
+    script.on("GET", POSITIONS, ok([{**_position("2"), "updateTime": moved_ms}]))
+    async with _reader(script) as reader:
+        await reader.snapshot()
+    for path in (TRADES, ORDERS):
+        (heard,) = script.asked("GET", path)
+        start_ms, end_ms = int(heard.params["startTime"]), int(heard.params["endTime"])
+        assert start_ms < moved_ms <= end_ms
+        assert end_ms - start_ms < WEEK_MS
+
+
+async def test_a_flat_account_reads_no_history() -> None:
+    """Weight is spent on what is held only."""
+    script = Script()
+    _account(script)
+    script.on("GET", POSITIONS, ok([]))
+    async with _reader(script) as reader:
+        (event,) = await reader.snapshot()
+    assert isinstance(event, SnapshotTaken)
+    assert not script.asked("GET", TRADES)
+
+
+async def test_a_symbol_held_both_ways_is_two_positions() -> None:
+    """In hedge mode the rest of the account is told all the same."""
+    script = Script()
+    _account(script)
+    rows = [_position("1", "LONG"), _position("-2", "SHORT"), _position("3", "LONG", "ETHUSDT")]
+    script.on("GET", POSITIONS, ok(rows))
+    async with _reader(script) as reader:
+        (event,) = await reader.snapshot()
+    assert isinstance(event, SnapshotTaken)
+    held = [(position.symbol, position.side, position.quantity) for position in event.positions]
+    assert held == [
+        ("BTCUSDT", Direction.LONG, 1),
+        ("BTCUSDT", Direction.SHORT, -2),
+        ("ETHUSDT", Direction.LONG, 3),
+    ]
+
+
+async def test_an_open_order_in_a_new_state_is_left_out_and_counted() -> None:
+    """A status nobody knows costs only its own row: the rest of the account is read."""
+    script = Script()
+    _account(script)
+    script.on("GET", "/fapi/v1/openOrders", ok([{**_order("tb-e1"), "status": "BRAND_NEW"}]))
+    said: list[object] = []
+    async with exchange(script) as url, client(url) as rest:
+        rest.watch_rejected(lambda where, fault: said.append((where, type(fault))))
+        (event,) = await AccountReader(rest).snapshot()
+    assert isinstance(event, SnapshotTaken)
+    assert [report.order_id for report in event.open_orders] == ["tb-s1", "tb-t1"]
+    assert said == [("open orders", Unheard)]

@@ -116,7 +116,7 @@ def test_recorded_answers_decode() -> None:
     """Samples of positions, orders and conditional orders, old and new fields alike."""
     rest = FIXTURES / "nautilus/rest"
     positions = decode((rest / "position_risk.json").read_bytes(), list[PositionRow])
-    assert position_of(positions[0]).quantity == Decimal("0.001")
+    assert position_of(positions[0], now_ms=NOW_MS).quantity == Decimal("0.001")
     orders = decode((rest / "http_futures_account_orders.json").read_bytes(), list[OrderRow])
     assert orders[0].client_order_id == "abc"
     algos = decode((rest / "open_algo_orders.json").read_bytes(), list[AlgoRow])

@@ -42,10 +42,16 @@ _SENTENCES: Final[dict[str, str]] = {
     "unaccounted": mark("Part of this position is gone and no fill says how; please look at it."),
     "adopted": mark("A position of ours without a record was found and taken over."),
     "orphan_order": mark("An order of ours without a trade was found; it is being cancelled."),
-    "halted": mark("Halted: no new entries. Open trades are still managed."),
+    "halted": mark(
+        "Halted: no new entries. Open trades keep their stops and are still managed."
+        " When the cause is gone, say /resume."
+    ),
     "resumed": mark("Resumed: entries are allowed again."),
     "paused": mark("Paused: no new entries. Open trades are still managed."),
     "panic": mark("Panic: everything is being closed, no entries until /resume."),
+    "impossible_input": mark(
+        "The exchange said something that cannot be. It was dropped and nothing was done for it."
+    ),
     "stream_lost": mark("The account stream broke; what it missed will be read again."),
     "stream_restored": mark("The account stream is back."),
     "storage_full": mark("The disk is full: no new entries. Open trades are still managed."),
@@ -77,6 +83,7 @@ _FIELDS: Final[dict[str, str]] = {
     "rule": mark("rule"),
     "side": mark("side"),
     "symbol": mark("symbol"),
+    "times": mark("times"),
     "until_ms": mark("until"),
     "value": mark("value"),
     "wallet": mark("wallet"),
