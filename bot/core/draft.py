@@ -48,7 +48,8 @@ class Draft:
     def place(self, role: Role, **parts: Any) -> Order:
         """Add a new order of that role to the record and the command to send it."""
         trade = self.trade
-        attempt = len(trade.of_role(role))
+        # Not how many there are: an adopted record may lack those that came to nothing.
+        attempt = max((o.attempt for o in trade.of_role(role)), default=-1) + 1
         order = Order(
             order_id=order_id_of(trade.account_id, trade.bot_id, trade.trade_id, role, attempt),
             role=role,

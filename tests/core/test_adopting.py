@@ -177,3 +177,19 @@ def test_an_adopted_entry_is_asked_for_its_last_word() -> None:
     states = [entry.state, case.latest(Role.ENTRY).state]
     assert states == [OrderState.LIVE, OrderState.FILLED]
     assert case.phase is Phase.POSITION_ACTIVE
+
+
+def test_an_adopted_trade_never_uses_a_client_id_twice() -> None:
+    """Its second close came to nothing and is in no listing: the next one is the fourth."""
+    case = Case()
+    closes = [order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, n) for n in (0, 2)]
+    sold = [case.make_fill(None, "0.1", order_id=one, side=Side.SELL) for one in closes]
+    read(case, entry_fill(case), *sold, position="0.3").wait(4_000).wait(9_000)
+    for order_id in closes:
+        close = case.trade().order(order_id)
+        assert close is not None
+        case.report(close, OrderStatus.EXPIRED, filled_quantity=Decimal("0.1"))
+    case.wait(1_000)
+    (placed,) = case.ever_placed(Role.CLOSE)
+    assert placed.order_id == order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, 3)
+    assert len({order.order_id for order in case.trade().orders}) == len(case.trade().orders)
