@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data.model import Candle
 
 WINDOW_BARS: Final = 500
+SPARE_BARS: Final = 64  # room behind the window: memory against how often it is moved
 _UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
@@ -54,9 +55,9 @@ class Verdict:
 class CandleWindow:
     """The newest `capacity` closed bars of one symbol and timeframe, oldest first.
 
-    Arrays are twice the capacity long: appending is one write, and once in `capacity` appends the
-    kept half moves to the front. Views are contiguous and read-only, and valid until the next
-    append.
+    Arrays are a little longer than the capacity: appending is one write, and once in `SPARE_BARS`
+    appends what is kept moves to the front. Views are contiguous and read-only, and valid until
+    the next append.
     """
 
     def __init__(self, symbol: str, timeframe: str, *, capacity: int = WINDOW_BARS) -> None:
@@ -66,8 +67,9 @@ class CandleWindow:
         self.step_ms = timeframe_ms(timeframe)
         self.capacity = capacity
         self.provisional: Candle | None = None
-        self._times: NDArray[np.int64] = np.zeros(2 * capacity, dtype=np.int64)
-        self._values: NDArray[np.float64] = np.zeros((5, 2 * capacity), dtype=np.float64)
+        self._length = capacity + min(capacity, SPARE_BARS)
+        self._times: NDArray[np.int64] = np.zeros(self._length, dtype=np.int64)
+        self._values: NDArray[np.float64] = np.zeros((5, self._length), dtype=np.float64)
         self._start = 0
         self._end = 0
 
@@ -135,7 +137,7 @@ class CandleWindow:
         return self._column(4)
 
     def _write(self, candle: Candle) -> None:
-        if self._end == 2 * self.capacity:
+        if self._end == self._length:
             kept = self.capacity - 1
             self._times[:kept] = self._times[self._end - kept : self._end]
             self._values[:, :kept] = self._values[:, self._end - kept : self._end]

@@ -7,25 +7,40 @@ Source: reference sheet sections 3.1 and 5.2 (2026-11).
 """
 
 import random
-from asyncio import Event as Flag
-from asyncio import Queue, Task, TaskGroup, timeout
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from asyncio import TaskGroup, timeout
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 import structlog
 
-from bot.shell.clock import wall_monotonic_s, wall_sleep_s
+from bot.shell.clock import wall_monotonic_s
 from bot.shell.ports import BarSink, Window
+from bot.venue.aside import Aside
+from bot.venue.feed import Feed
+from bot.venue.filling import Filler, SeriesKey, WarmUp
 from bot.venue.listing import load_instruments
+from bot.venue.marks import FUTURE_S, Marks
 from bot.venue.rest import RestClient
 from bot.venue.series import Heard, Series
-from bot.venue.streams import SILENCE_S, MarketStream, Oddities
-from bot.venue.wire_answers import Malformed, MarkRow, closed_candles, decode
-from bot.venue.wire_errors import Answer
-from bot.venue.wire_frames import ControlReply, MarkSeen, read_market_frame, stream_name
-from bot.venue.wire_requests import KLINES_LIMIT_MAX, klines_request, premium_index_request
+from bot.venue.shard import SILENCE_S, patience_of
+from bot.venue.shards import STALE_S, ShardOptions, Shards
+from bot.venue.streams import Oddities
+from bot.venue.wire_answers import Malformed
+from bot.venue.wire_market import (
+    LISTINGS,
+    MARK,
+    OPEN,
+    ContractSeen,
+    ControlReply,
+    MarkSeen,
+    NotOurs,
+    kline_channel,
+    read_kline,
+    read_market_frame,
+    stream_name,
+)
 from data.candles import CandleWindow
 from data.model import Candle, Instrument
 
@@ -33,17 +48,10 @@ log = structlog.get_logger(__name__)
 
 HISTORY_BARS: Final = 498  # with the open bar 499 rows: the last size that costs 2, not 5
 STREAMS_PER_CONNECTION: Final = 200  # 1024 are allowed; fewer lose less when one breaks
-FILLERS: Final = 4  # fetches of bars at once
-CLOSED_MARGIN_MS: Final = 2_000  # wall; a last row counts as closed only when this much older
 OVERDUE_S: Final = 5.0  # wall; a bar this late is fetched
-STALE_S: Final = 15.0  # wall; a window this late is not shown
-MARK_STALE_S: Final = 10.0  # wall; a mark price this old is fetched
-ALL_MARKS_FROM: Final = 10  # one request for all marks costs as much as ten single ones
-WATCH_EVERY_S: Final = 0.5
-RETRY_S: Final = 2.0
-RETRY_S_MAX: Final = 60.0
-
-SeriesKey = tuple[str, str]  # symbol, timeframe
+DOUBT_EVERY_S: Final = 60.0  # our own clock, when the exchange seems to live in the future
+GONE_MAX: Final = 2_000  # symbols remembered whose last frames may still be on their way
+TRADING: Final = "TRADING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,25 +61,20 @@ class MarketOptions:
     history_bars: int = HISTORY_BARS
     streams_per_connection: int = STREAMS_PER_CONNECTION
     silence_s: float = SILENCE_S
+    stale_s: float = STALE_S
     overdue_s: float = OVERDUE_S
-
-
-@dataclass(slots=True)
-class _Fetching:
-    series: Series
-    queued: bool = False
-    tries: int = 0
-    not_before_s: float = 0.0
+    patience: Callable[[str], float] = patience_of  # wall seconds a stream may be silent
 
 
 class LiveMarket:
     """Everything watched, kept warm. `bar_sink` gets every closed bar once, in order.
 
     Bars missed during an outage are delivered too when they are fetched, oldest first: who acts
-    on bars must look at how old one is.
+    on bars must look at how old one is. `exposed` says which symbols hold a position or an order:
+    their bars are read first. `on_listing` hears of contracts listed, delisted and changed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - plain parts, each needed once
         self,
         *,
         rest: RestClient,
@@ -80,26 +83,48 @@ class LiveMarket:
         make_window: Callable[[str, str], CandleWindow],
         bar_sink: BarSink,
         options: MarketOptions | None = None,
+        on_listing: Callable[[ContractSeen], None] | None = None,
+        exposed: Callable[[], Container[str]] = tuple,
     ) -> None:
         self._rest = rest
         self._clock = rest.clock
-        self._ws_url = ws_url
-        self._dice = dice
         self._make_window = make_window
         self._bar_sink = bar_sink
         self._options = options or MarketOptions()
-        assert 0 < self._options.history_bars < KLINES_LIMIT_MAX, "history does not fit one page"
+        self._on_listing = on_listing
         self._instruments: dict[str, Instrument] = {}
-        self._series: dict[SeriesKey, _Fetching] = {}
+        self._feeds: dict[SeriesKey, Feed] = {}
+        self._by_stream: dict[bytes, Feed] = {}
         self._watched: dict[str, None] = {}  # symbols, ordered
-        self._marks: dict[str, tuple[Decimal, int]] = {}
-        self._mark_asked_s: dict[str, float] = {}
-        self._shards: list[MarketStream] = []
-        self._jobs: Queue[SeriesKey] = Queue()  # bounded by `queued`: a key is in it once
-        self._group: TaskGroup | None = None
-        self._tasks: list[Task[None]] = []
-        self._warm = Flag()
+        self._gone: dict[str, None] = {}  # not watched any more
+        self._doubted_s = -DOUBT_EVERY_S
+        self._aside = Aside()
         self.oddities = Oddities()
+        self._marks = Marks(rest=rest, watched=self._watched.keys(), oddities=self.oddities)
+        self._filler = Filler(
+            rest=rest,
+            feeds=self._feeds,
+            history_bars=self._options.history_bars,
+            overdue_s=self._options.overdue_s,
+            exposed=exposed,
+            listed_ms=self._listed_ms,
+            aside=self._aside,
+            oddities=self.oddities,
+        )
+        self._shards = Shards(
+            ws_url=ws_url,
+            dice=dice,
+            hear=self.hear,
+            told=self._stream_told,
+            options=ShardOptions(
+                room=self._options.streams_per_connection,
+                silence_s=self._options.silence_s,
+                stale_s=self._options.stale_s,
+                patience=self._options.patience,
+            ),
+        )
+        if on_listing is not None:
+            self._shards.carry([LISTINGS])
 
     # ------------------------------------------------------------------------ the Market port
 
@@ -113,13 +138,19 @@ class LiveMarket:
         return self._marks.get(symbol)
 
     def window(self, symbol: str, timeframe: str) -> Window | None:
-        """Closed bars; None while warming up, gapped or stale."""
-        entry = self._series.get((symbol, timeframe))
-        if entry is None or entry.series.is_gapped:
+        """Closed bars; None while warming up, gapped, stale or set aside."""
+        feed = self._feeds.get((symbol, timeframe))
+        if feed is None or feed.series.is_gapped or symbol in self._aside:
             return None
-        if entry.series.overdue_ms(self._clock.now_ms()) > self._wall_ms(STALE_S):
+        late_ms = round(self._options.stale_s * 1000 * self._clock.speed)
+        if feed.series.overdue_ms(self._clock.now_ms()) > late_ms:
             return None
-        return entry.series.window
+        return None if self._shards.is_stale(feed.stream) else feed.series.window
+
+    def provisional(self, symbol: str, timeframe: str) -> Candle | None:
+        """The bar still open, as last told; None when unknown. Its numbers are not final."""
+        feed = self._feeds.get((symbol, timeframe))
+        return None if feed is None or self._shards.is_stale(feed.stream) else feed.provisional
 
     # ------------------------------------------------------------------------- what is watched
 
@@ -131,96 +162,92 @@ class LiveMarket:
     def adopt_instruments(self, instruments: dict[str, Instrument]) -> None:
         """Use these, as the gateway loaded them with their brackets."""
         self._instruments = instruments
+        for symbol, known in instruments.items():
+            if known.tradable:
+                self._aside.clear(symbol, LISTINGS)
 
     async def load_instruments(self) -> None:
         """Load them over REST, brackets only with a key; raises TheirWord or Unknown."""
-        self._instruments = await load_instruments(self._rest)
+        self.adopt_instruments(await load_instruments(self._rest))
 
     def watch(self, symbol: str, timeframes: Iterable[str]) -> None:
         """Keep bars of these timeframes and the mark price of a symbol, from now on."""
-        names = [stream_name(symbol, "markPrice@1s")]
         self._watched[symbol] = None
+        self._gone.pop(symbol, None)
+        names = [stream_name(symbol, MARK)]
         for timeframe in timeframes:
-            key = (symbol, timeframe)
-            if key in self._series:
+            if (symbol, timeframe) in self._feeds:
                 continue
-            names.append(stream_name(symbol, f"kline_{timeframe}"))
             series = Series(
                 symbol=symbol,
                 timeframe=timeframe,
                 make_window=self._make_window,
                 deliver=self._bar_sink,
             )
-            self._series[key] = _Fetching(series)
-            self._warm.clear()
-            self._want_bars(key)
-        carried = {name for shard in self._shards for name in shard.names}
-        self._carry([name for name in names if name not in carried])
+            feed = Feed(series, stream_name(symbol, kline_channel(timeframe)))
+            names.append(feed.stream)
+            self._feeds[symbol, timeframe] = self._by_stream[feed.stream.encode()] = feed
+            self._filler.want(feed)
+        self._shards.carry(names)
 
     def unwatch(self, symbol: str) -> None:
         """Forget a symbol's bars, mark price and streams."""
-        for key in [key for key in self._series if key[0] == symbol]:
-            del self._series[key]
-        self._watched.pop(symbol, None)
-        self._marks.pop(symbol, None)
-        self._mark_asked_s.pop(symbol, None)
-        start = stream_name(symbol, "")
-        for shard in self._shards:
-            shard.drop([name for name in shard.names if name.startswith(start)])
+        if self._watched.pop(symbol, self) is self:
+            return
+        names = [stream_name(symbol, MARK)]
+        for key in [key for key in self._feeds if key[0] == symbol]:
+            feed = self._feeds.pop(key)
+            del self._by_stream[feed.stream.encode()]
+            names.append(feed.stream)
+        self._shards.drop(names)
+        self._marks.forget(symbol)
+        self._aside.forget(symbol)
+        self._gone[symbol] = None
+        if len(self._gone) > GONE_MAX:
+            del self._gone[next(iter(self._gone))]
+
+    def set_aside(self) -> Mapping[str, str]:
+        """Watched symbols that are not to be traded on now, each with the reason in words."""
+        return self._aside.reasons()
+
+    def warmup(self) -> WarmUp:
+        """How far the reading of history is, and how long it will take."""
+        return self._filler.progress()
 
     async def ready(self, timeout_s: float) -> bool:
         """Wait in wall time until everything watched is warm; False when it is not by then."""
         try:
             async with timeout(timeout_s):
-                if self._series:
-                    await self._warm.wait()
+                if self._feeds:
+                    await self._filler.all_warm.wait()
         except TimeoutError:
             return False
         return True
 
+    async def read_mark(self, symbol: str) -> tuple[Decimal, int] | None:
+        """Ask for a symbol's mark price now; None when it cannot be had."""
+        return await self._marks.read(symbol)
+
     async def run(self) -> None:
         """Streams, fills, watch; forever. Ends only by cancellation."""
         async with TaskGroup() as group:
-            self._group = group
-            for shard in self._shards:
-                group.create_task(shard.run())
-            for _ in range(FILLERS):
-                group.create_task(self._fill_forever())
-            group.create_task(self._watch_forever())
-            group.create_task(self._watch_marks_forever())
+            group.create_task(self._shards.run())
+            group.create_task(self._filler.run())
+            group.create_task(self._marks.run())
 
-    # ------------------------------------------------------------------------------- streams
+    # --------------------------------------------------------------------------------- frames
 
-    def _carry(self, names: list[str]) -> None:
-        room = self._options.streams_per_connection
-        while names:
-            shard = next((s for s in self._shards if len(s.names) < room), None)
-            shard = shard or self._open_shard()
-            taken = names[: room - len(shard.names)]
-            shard.want(taken)
-            names = names[len(taken) :]
+    def hear(self, stream: bytes, frame: bytes) -> None:
+        """Take one market frame; what is malformed, foreign or old is counted and dropped.
 
-    def _open_shard(self) -> MarketStream:
-        shard = MarketStream(
-            ws_url=self._ws_url,
-            dice=self._dice,
-            hear=self.hear,
-            changed=self._stream_changed,
-            silence_s=self._options.silence_s,
-        )
-        self._shards.append(shard)
-        if self._group is not None:
-            self._tasks.append(self._group.create_task(shard.run()))
-        return shard
-
-    def _stream_changed(self, up: bool) -> None:
-        # What was missed shows itself: the next open bar of each series leaves a gap behind.
-        log.info("market_stream_changed", up=up)
-
-    def hear(self, frame: bytes) -> None:
-        """Take one market frame; what is malformed, foreign or old is counted and dropped."""
+        The open bar we expect is recognised without decoding: it is by far the most that comes.
+        """
+        feed = self._by_stream.get(stream)
+        if feed is not None and feed.due in frame and OPEN in frame:
+            feed.latest = frame
+            return
         try:
-            told = read_market_frame(frame)
+            told = read_market_frame(frame) if feed is None else read_kline(frame)
         except Malformed as fault:
             self.oddities.note("malformed_market_frame", str(fault))
             return
@@ -229,151 +256,77 @@ class LiveMarket:
                 self._hear_bar(told)
             case MarkSeen():
                 self._hear_mark(told)
+            case ContractSeen():
+                self._hear_contract(told)
             case ControlReply(error=error):
                 if error:
                     self.oddities.note("subscription_refused", error)
-            case _:
+            case NotOurs():
                 self.oddities.note(f"market_frame_{told.kind}")
 
     def _hear_bar(self, candle: Candle) -> None:
-        key = (candle.symbol, candle.timeframe)
-        entry = self._series.get(key)
-        if entry is None:
-            self.oddities.note("bar_of_foreign_symbol", candle.symbol)
+        feed = self._feeds.get((candle.symbol, candle.timeframe))
+        if feed is None:
+            self._note_foreign("bar_of_foreign_symbol", candle.symbol)
             return
-        match entry.series.hear(candle):
+        told_ms = candle.open_ms + feed.series.step_ms if candle.closed else candle.open_ms
+        if told_ms > self._clock.now_ms() + round(FUTURE_S * 1000 * self._clock.speed):
+            self.oddities.note("bar_from_the_future", candle.symbol)
+            self._doubt_clock()
+            return
+        heard = feed.series.hear(candle)
+        feed.look()
+        match heard:
             case Heard.GAP | Heard.WAITING:
-                self._want_bars(key)
+                self._filler.want(feed)
             case Heard.LATE:
                 self.oddities.note("bar_late", candle.symbol)
             case Heard.REPEATED:
-                self.oddities.note("bar_repeated", candle.symbol)
+                if not self._shards.echoing:
+                    self.oddities.note("bar_repeated", candle.symbol)
             case Heard.OFF_GRID:
                 self.oddities.note("bar_off_grid", candle.symbol)
 
     def _hear_mark(self, mark: MarkSeen) -> None:
-        known = self._marks.get(mark.symbol)
-        if mark.symbol not in self._watched:
-            self.oddities.note("mark_of_foreign_symbol", mark.symbol)
-        elif known is not None and mark.event_ms < known[1]:
-            self.oddities.note("mark_out_of_order", mark.symbol)
+        if mark.symbol in self._watched:
+            self._marks.hear(mark, quiet=self._shards.echoing)
         else:
-            self._marks[mark.symbol] = (mark.price, mark.event_ms)
+            self._note_foreign("mark_of_foreign_symbol", mark.symbol)
 
-    # --------------------------------------------------------------------------------- fills
+    def _hear_contract(self, told: ContractSeen) -> None:
+        known = self._instruments.get(told.symbol)
+        trading = told.status in ("", TRADING)
+        if known is not None and known.tradable and not trading:
+            self._instruments[told.symbol] = replace(known, tradable=False)
+        if told.symbol in self._watched and not trading:
+            self._aside.put(told.symbol, LISTINGS, f"the exchange says it is {told.status[:40]}")
+        if self._on_listing is not None:
+            self._on_listing(told)
 
-    def _want_bars(self, key: SeriesKey) -> None:
-        entry = self._series[key]
-        if not entry.queued:
-            entry.queued = True
-            self._jobs.put_nowait(key)
+    def _note_foreign(self, kind: str, symbol: str) -> None:
+        if symbol not in self._gone:  # its last frames were on their way
+            self.oddities.note(kind, symbol)
 
-    async def _fill_forever(self) -> None:
-        while True:
-            key = await self._jobs.get()
-            entry = self._series.get(key)
-            if entry is None:
-                continue
-            pause_s = entry.not_before_s - wall_monotonic_s()
-            if pause_s > 0:
-                # Left to the watch: a failing series must not hold up the others.
-                entry.queued = False
-                continue
-            done = await self._fill(entry.series)
-            entry.queued = False
-            entry.tries = 0 if done else entry.tries + 1
-            wait_s = min(RETRY_S * 2 ** min(entry.tries, 10), RETRY_S_MAX)
-            entry.not_before_s = wall_monotonic_s() + (0.0 if done else wait_s)
-            if all(not other.series.is_gapped for other in self._series.values()):
-                self._warm.set()
+    def _doubt_clock(self) -> None:
+        # A machine that slept is behind: then the future is the present, and it is us.
+        now_s = wall_monotonic_s()
+        if now_s - self._doubted_s >= DOUBT_EVERY_S:
+            self._doubted_s = now_s
+            self._rest.doubt_clock()
 
-    async def _fill(self, series: Series) -> bool:
-        asked_ms = self._clock.now_ms()
-        start_ms = series.missing_from_ms
-        limit = self._options.history_bars + 1
-        if start_ms is not None:
-            missing = max(0, asked_ms - start_ms) // series.step_ms + 2  # and the open bar
-            if missing > limit:
-                series.forget()
-                start_ms = None
-            else:
-                limit = missing
-        outcome = await self._rest.read(
-            klines_request(series.symbol, series.timeframe, limit=limit, start_ms=start_ms)
-        )
-        if not isinstance(outcome, Answer):
-            log.warning("bars_not_read", symbol=series.symbol, outcome=str(outcome)[:200])
-            return False
-        try:
-            candles = closed_candles(
-                outcome.body,
-                symbol=series.symbol,
-                timeframe=series.timeframe,
-                asked_ms=asked_ms,
-                margin_ms=self._wall_ms(CLOSED_MARGIN_MS / 1000),
-            )
-        except Malformed as fault:
-            self.oddities.note("malformed_klines", str(fault))
-            return False
-        return series.fill(candles) and not series.is_gapped
+    def _stream_told(self, stream: str, why: str) -> None:
+        symbol = self._symbol_of(stream)
+        if symbol and why:
+            self._aside.put(symbol, stream, why)
+        elif symbol:
+            self._aside.clear(symbol, stream)
 
-    async def _watch_forever(self) -> None:
-        while True:
-            await wall_sleep_s(WATCH_EVERY_S)
-            now_ms, now_s = self._clock.now_ms(), wall_monotonic_s()
-            late_ms = self._wall_ms(self._options.overdue_s)
-            for key, entry in self._series.items():
-                series = entry.series
-                wanting = series.is_gapped or series.overdue_ms(now_ms) > late_ms
-                if wanting and now_s >= entry.not_before_s:
-                    self._want_bars(key)
+    def _symbol_of(self, stream: str) -> str:
+        feed = self._by_stream.get(stream.encode())
+        if feed is not None:
+            return feed.series.symbol
+        return next((s for s in self._watched if stream_name(s, MARK) == stream), "")
 
-    # --------------------------------------------------------------------------------- marks
-
-    async def _watch_marks_forever(self) -> None:
-        while True:
-            await wall_sleep_s(WATCH_EVERY_S)
-            await self._refresh_marks(self._clock.now_ms(), wall_monotonic_s())
-
-    async def _refresh_marks(self, now_ms: int, now_s: float) -> None:
-        old_ms = now_ms - self._wall_ms(MARK_STALE_S)
-        stale = [
-            symbol
-            for symbol in self._watched
-            if self._marks.get(symbol, (Decimal(0), 0))[1] < old_ms
-            and now_s - self._mark_asked_s.get(symbol, -MARK_STALE_S) >= MARK_STALE_S
-        ]
-        self._mark_asked_s.update(dict.fromkeys(stale, now_s))
-        if len(stale) >= ALL_MARKS_FROM:
-            await self._read_marks("")
-        else:
-            for symbol in stale:
-                await self._read_marks(symbol)
-
-    async def read_mark(self, symbol: str) -> tuple[Decimal, int] | None:
-        """Ask for a symbol's mark price now; None when it cannot be had."""
-        asked_ms = self._clock.now_ms()
-        await self._read_marks(symbol)
-        mark = self._marks.get(symbol)
-        return mark if mark is not None and mark[1] >= asked_ms - self._wall_ms(3.0) else None
-
-    async def _read_marks(self, symbol: str) -> None:
-        outcome = await self._rest.read(premium_index_request(symbol), tries=1)
-        if not isinstance(outcome, Answer):
-            return
-        try:
-            if symbol:
-                rows = [decode(outcome.body, MarkRow)]
-            else:
-                rows = decode(outcome.body, list[MarkRow])
-        except Malformed as fault:
-            self.oddities.note("malformed_premium_index", str(fault))
-            return
-        for row in rows:
-            if row.symbol in self._watched and row.mark_price > 0:
-                self._hear_mark(
-                    MarkSeen(symbol=row.symbol, price=row.mark_price, event_ms=row.time)
-                )
-
-    def _wall_ms(self, wall_s: float) -> int:
-        return round(wall_s * 1000 * self._clock.speed)
+    def _listed_ms(self, symbol: str) -> int:
+        known = self._instruments.get(symbol)
+        return self._clock.now_ms() if known is None else known.onboard_ms

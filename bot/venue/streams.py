@@ -1,4 +1,4 @@
-"""WebSockets to the exchange: one connection's life, and market streams by subscription.
+"""WebSockets to the exchange: one connection's life.
 
 Must not know: what an event or a price is good for. Every deadline here is wall time: it is about
 the network. Frames are handed on in the order they came, by the one task that reads them. An open
@@ -7,13 +7,11 @@ Source: reference sheet sections 2.2 and 5 (2026-11).
 """
 
 import random
-from asyncio import Event as Flag
 from asyncio import TaskGroup
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -30,10 +28,6 @@ BACKOFF_S: Final = 0.1
 BACKOFF_S_MAX: Final = 30.0
 STEADY_S: Final = 10.0  # a connection that lived this long starts the backoff anew
 ROTATE_S: Final = 23.5 * 3600  # the exchange closes a connection after 24 h
-SUBSCRIBE_NAMES_MAX: Final = 100  # names in one SUBSCRIBE; 200 were measured to work
-SUBSCRIBE_GAP_S: Final = 0.25  # the exchange allows 10 frames a second and bans for more
-SILENCE_S: Final = 20.0  # a mark price comes every second, a kline four times a second
-WATCH_EVERY_S: Final = 0.5
 
 
 class Oddities:
@@ -157,93 +151,3 @@ async def live_once(
             for companion in companions:
                 companion.cancel()
     return End(reason=line.reason, opened=True, lived_s=wall_monotonic_s() - began_s)
-
-
-class MarketStream:
-    """One connection of market streams: wanted names are subscribed, also after a reconnect.
-
-    `hear` gets every frame; `changed` is told True on each (re)connect and False when it broke.
-    """
-
-    def __init__(
-        self,
-        *,
-        ws_url: str,
-        dice: random.Random,
-        hear: Callable[[bytes], None],
-        changed: Callable[[bool], None],
-        silence_s: float = SILENCE_S,
-    ) -> None:
-        self._url = f"{ws_url.rstrip('/')}/market/stream"
-        self._backoff = Backoff(dice)
-        self._tell = hear
-        self._changed = changed
-        self._silence_s = silence_s
-        self._wanted: dict[str, None] = {}  # ordered
-        self._asked: dict[str, None] = {}
-        self._new = Flag()
-        self._next_id = 1
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The streams this connection carries, or will once it is open."""
-        return tuple(self._wanted)
-
-    def want(self, names: Iterable[str]) -> None:
-        """Carry these streams too, now or as soon as it is open."""
-        self._wanted.update(dict.fromkeys(names))
-        self._new.set()
-
-    def drop(self, names: Iterable[str]) -> None:
-        """Carry these streams no longer."""
-        for name in names:
-            self._wanted.pop(name, None)
-        self._new.set()
-
-    async def run(self) -> None:
-        """Connect, subscribe, read, reconnect; forever. Ends only by cancellation."""
-        while True:
-            self._asked.clear()
-            end = await live_once(self._url, opened=self._opened, hear=self._hear)
-            if end.opened:
-                self._changed(False)
-                if end.lived_s >= STEADY_S:
-                    self._backoff.reset()
-            log.warning("market_stream_lost", reason=end.reason, opened=end.opened)
-            await wall_sleep_s(self._backoff.next_s())
-
-    def _opened(self, line: Line) -> list[Coroutine[None, None, None]]:
-        log.info("market_stream_opened", streams=len(self._wanted))
-        self._new.set()
-        self._changed(True)
-        return [self._subscribe(line), self._watch_silence(line)]
-
-    def _hear(self, _line: Line, frame: bytes) -> None:
-        self._tell(frame)
-
-    async def _subscribe(self, line: Line) -> None:
-        while True:
-            await self._new.wait()
-            self._new.clear()
-            missing = [name for name in self._wanted if name not in self._asked]
-            excess = [name for name in self._asked if name not in self._wanted]
-            for method, names in (("SUBSCRIBE", missing), ("UNSUBSCRIBE", excess)):
-                for start in range(0, len(names), SUBSCRIBE_NAMES_MAX):
-                    await self._ask(line, method, names[start : start + SUBSCRIBE_NAMES_MAX])
-            self._asked = {name: None for name in self._asked if name not in excess}
-
-    async def _ask(self, line: Line, method: str, names: list[str]) -> None:
-        frame = {"method": method, "params": names, "id": self._next_id}
-        self._next_id += 1
-        if method == "SUBSCRIBE":
-            self._asked.update(dict.fromkeys(names))
-        await line.send(msgspec.json.encode(frame))
-        await wall_sleep_s(SUBSCRIBE_GAP_S)
-
-    async def _watch_silence(self, line: Line) -> None:
-        while True:
-            await wall_sleep_s(min(WATCH_EVERY_S, self._silence_s / 4))
-            silent_s = wall_monotonic_s() - line.heard_s
-            if self._wanted and silent_s > self._silence_s:
-                await line.end(f"silent for {silent_s:.0f} s")
-                return

@@ -1,4 +1,4 @@
-"""Stream frames, decoded: bytes in, core events and market facts out; never a crash, never a guess.
+"""User-stream frames, decoded: bytes in, core events out; never a crash, never a guess.
 
 Must not know: sockets, or what anyone does with an event. A frame that cannot be read raises
 Malformed; one that does not concern us gives nothing. Source: reference sheet section 5 (2026-11).
@@ -18,16 +18,14 @@ from bot.venue.wire_answers import (
     Malformed,
     Row,
     check_number,
-    checked_candle,
     child_id,
     decode,
     signed_amount,
 )
-from data.model import Candle, Fill, FillCause, OrderReport, OrderStatus
+from data.model import Fill, FillCause, OrderReport, OrderStatus
 from data.money import ZERO
 
 WALLET_ASSET: Final = "USDT"
-USD_MARGINED: Final = 1  # `st` of our market; all-market streams also carry COIN-M rows (2)
 
 # Special client ids say who made the trade happen.
 _CAUSES: Final = (
@@ -53,36 +51,10 @@ class UserNews:
     odd: str = ""  # something to count: an unknown kind or status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkSeen:
-    """One symbol's mark price at `event_ms`."""
-
-    symbol: str
-    price: Decimal
-    event_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlReply:
-    """The answer to SUBSCRIBE and the like; `error` is "" when it was taken."""
-
-    reply_id: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotOurs:
-    """A frame that is well formed and does not concern us; `kind` is for counting."""
-
-    kind: str
-
-
 class _Head(msgspec.Struct):
     e: str = ""
     stream: str = ""
     data: msgspec.Raw = msgspec.Raw(b"")
-    id: int | str | None = None
-    error: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Wire(Row, rename=None):
@@ -170,30 +142,6 @@ class _LiteFrame(_Wire):
     L: Decimal
 
 
-class _KlineBody(msgspec.Struct):
-    t: int
-    i: str
-    o: float
-    h: float
-    l: float  # noqa: E741 - the exchange's name for low
-    c: float
-    v: float
-    x: bool
-
-
-class _KlineFrame(msgspec.Struct):
-    s: str
-    k: _KlineBody
-    st: int = USD_MARGINED
-
-
-class _MarkFrame(_Wire):
-    s: str
-    p: Decimal
-    E: int
-    st: int = USD_MARGINED
-
-
 def read_user_frame(frame: bytes, *, trade_lite: bool = False) -> UserNews:
     """What a user-stream frame says, wrapped or not; raises Malformed.
 
@@ -223,36 +171,6 @@ def read_user_frame(frame: bytes, *, trade_lite: bool = False) -> UserNews:
             return UserNews(kind=kind[:40], odd=f"kind {kind[:40]}")
 
 
-def read_market_frame(frame: bytes) -> Candle | MarkSeen | ControlReply | NotOurs:
-    """What a market-stream frame says, wrapped or not; raises Malformed.
-
-    A Candle comes for every kline frame; `closed` tells whether the bar is final.
-    """
-    head, body = _unwrap(frame)
-    match head.e:
-        case "kline":
-            return _kline(decode(body, _KlineFrame))
-        case "markPriceUpdate":
-            mark = decode(body, _MarkFrame)
-            if mark.st != USD_MARGINED:
-                return NotOurs(kind="foreign_market")
-            if mark.p <= 0:
-                raise Malformed("a mark price must be positive")
-            return MarkSeen(symbol=mark.s, price=mark.p, event_ms=mark.E)
-        case "":
-            if head.id is None and not bytes(head.error):
-                raise Malformed("neither an event nor a reply")
-            return ControlReply(reply_id=str(head.id), error=_text(head.error))
-        case kind:
-            return NotOurs(kind=kind[:40])
-
-
-def stream_name(symbol: str, channel: str) -> str:
-    """A stream's name: only ASCII letters go to lower case, other scripts have none."""
-    lowered = "".join(c.lower() if c.isascii() else c for c in symbol)
-    return f"{lowered}@{channel}"
-
-
 def cause_of(order_id: str) -> FillCause:
     """Who made a fill happen, by its client id."""
     for prefix, cause in _CAUSES:
@@ -278,10 +196,6 @@ def _unwrap(frame: bytes) -> tuple[_Head, bytes | msgspec.Raw]:
     if head.stream and bytes(head.data):
         return decode(head.data, _Head), head.data
     return head, frame
-
-
-def _text(raw: msgspec.Raw) -> str:
-    return bytes(raw)[:200].decode("utf-8", "replace")
 
 
 def _order_news(frame: _OrderFrame) -> UserNews:
@@ -407,22 +321,3 @@ def _lite_news(frame: _LiteFrame) -> UserNews:
         venue_order_id=frame.i,
     )
     return UserNews(kind="TRADE_LITE", events=(OrderReported(report=report),))
-
-
-def _kline(frame: _KlineFrame) -> Candle | NotOurs:
-    if frame.st != USD_MARGINED:
-        return NotOurs(kind="foreign_market")
-    bar = frame.k
-    return checked_candle(
-        Candle(
-            symbol=frame.s,
-            timeframe=bar.i,
-            open_ms=bar.t,
-            open=bar.o,
-            high=bar.h,
-            low=bar.l,
-            close=bar.c,
-            volume=bar.v,
-            closed=bar.x,
-        )
-    )

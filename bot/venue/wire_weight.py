@@ -54,6 +54,25 @@ class WeightBudget:
         self._used += weight
         return 0
 
+    def room_ms(self, *, priority: Priority, weight: int, now_ms: int) -> int:
+        """Milliseconds of exchange time until `weight` more fit, if nobody else sends; 0 is now.
+
+        Books nothing. Weight beyond one minute's share is spread over the minutes it takes.
+        """
+        self._roll(now_ms)
+        until_ms = max(self._banned_until_ms, self._paused_until_ms)
+        if now_ms < until_ms:
+            return until_ms - now_ms
+        allowed = max(1, self._limit * _SHARE_PCT[priority] // 100)
+        beyond = weight - max(0, allowed - self._used)
+        if beyond <= 0:
+            return 0
+        return MINUTE_MS - now_ms % MINUTE_MS + (beyond - 1) // allowed * MINUTE_MS
+
+    def share(self, priority: Priority) -> int:
+        """The weight of a minute up to which this priority may use it."""
+        return self._limit * _SHARE_PCT[priority] // 100
+
     def note_answer(self, headers: Mapping[str, str], *, now_ms: int) -> None:
         """Adopt the exchange's own count, when it is higher than ours (lower-case names)."""
         text = headers.get(USED_WEIGHT_HEADER, "")

@@ -141,6 +141,7 @@ class Sockets:
     connections: list[ServerConnection] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
+    said_on: list[int] = field(default_factory=list)  # the number of the connection, for each
     greeting: Callable[[int], list[bytes]] = lambda _count: []
 
     async def tell(self, frame: dict[str, Any] | bytes) -> None:
@@ -162,9 +163,11 @@ async def stream_host() -> AsyncIterator[Sockets]:
         assert connection.request is not None
         sockets.paths.append(connection.request.path)
         sockets.connections.append(connection)
+        number = len(sockets.connections) - 1
         async for text in connection:
             frame = json.loads(text)
             sockets.said.append(frame)
+            sockets.said_on.append(number)
             await connection.send(json.dumps({"result": None, "id": frame["id"]}))
 
     async with serve(handle, "127.0.0.1", 0, close_timeout=0.2) as server:

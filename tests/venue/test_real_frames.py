@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bot.core.messages import Event, StreamRestored
-from bot.venue.streams import MarketStream
+from bot.venue.shard import MarketStream
 from bot.venue.user_stream import UserStream
 from bot.venue.wire_answers import Malformed
-from bot.venue.wire_frames import NotOurs, read_market_frame, read_user_frame
+from bot.venue.wire_frames import read_user_frame
+from bot.venue.wire_market import NotOurs, read_market_frame
 from tests.house import ROOT
 from tests.venue.fake import Script, client, exchange, ok, stream_host, wait_for
 
@@ -88,7 +89,7 @@ async def test_real_market_frames_come_through_the_client() -> None:
     async with stream_host() as sockets:
         heard: list[bytes] = []
         stream = MarketStream(
-            ws_url=sockets.url, dice=Random(1), hear=heard.append, changed=lambda _is_up: None
+            ws_url=sockets.url, dice=Random(1), hear=lambda _stream, frame: heard.append(frame)
         )
         task = asyncio.create_task(stream.run())
         try:

@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from bot.core.messages import Filled, OrderReported, PositionSeen, WalletSeen
 from bot.venue.wire_answers import Malformed
 from bot.venue.wire_frames import (
-    ControlReply,
-    MarkSeen,
-    NotOurs,
     UserNews,
     cause_of,
-    read_market_frame,
     read_user_frame,
-    stream_name,
 )
-from data.model import Candle, Fill, FillCause, OrderReport, OrderStatus, Side
+from bot.venue.wire_market import read_market_frame
+from data.model import Fill, FillCause, OrderReport, OrderStatus, Side
 from tests.house import ROOT
 
 FIXTURES = ROOT.parent / "shared/fixtures"
@@ -305,81 +301,6 @@ def test_every_recorded_user_frame_decodes(path: Any) -> None:
     news = read_user_frame(path.read_bytes())
     assert news.odd in ("", "symbol held long and short")
     assert news.events or news.kind == "TRADE_LITE"
-
-
-@no_fixtures
-def test_captured_market_frames_decode() -> None:
-    """Mark price and kline are told; the kinds we do not subscribe are recognised as not ours."""
-    told = [read_market_frame(line) for line in _lines("market_combined_2026-02-16.jsonl")]
-    assert told[0] == MarkSeen(
-        symbol="BTCUSDT", price=Decimal("68005.80802899"), event_ms=1771263510000
-    )
-    assert all(isinstance(item, NotOurs) for item in told[1:])
-    bar = read_market_frame(_lines("kline_open_2026-08-01.jsonl")[0])
-    assert isinstance(bar, Candle)
-    assert (bar.open_ms, bar.close, bar.closed) == (1785617880000, 62631.8, False)
-
-
-# ----------------------------------------------------------------------------- market frames
-
-
-def _kline(**changes: Any) -> bytes:
-    bar = {
-        "t": 60_000,
-        "i": "1m",
-        "o": "10",
-        "h": "12",
-        "l": "9",
-        "c": "11",
-        "v": "5",
-        "x": True,
-        **changes,
-    }
-    return json.dumps({"e": "kline", "s": "BTCUSDT", "k": bar}).encode()
-
-
-def test_a_closed_kline_is_a_closed_candle() -> None:
-    """Prices come as text and leave as floats; `x` says whether the bar is final."""
-    assert read_market_frame(_kline()) == Candle(
-        symbol="BTCUSDT",
-        timeframe="1m",
-        open_ms=60_000,
-        open=10.0,
-        high=12.0,
-        low=9.0,
-        close=11.0,
-        volume=5.0,
-    )
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"c": "nan"}, {"h": "inf"}, {"l": "0"}, {"h": "10.5"}, {"l": "10.5"}, {"v": "-1"}, {"t": -1}],
-)
-def test_an_impossible_bar_is_malformed(changes: dict[str, Any]) -> None:
-    """Not a number, not positive, or outside its own range: dropped."""
-    with pytest.raises(Malformed):
-        read_market_frame(_kline(**changes))
-
-
-def test_coin_margined_rows_are_not_ours() -> None:
-    """`st` 2 marks the other market, which shares the host."""
-    mark = b'{"e":"markPriceUpdate","E":1,"s":"BTCUSD_PERP","p":"5","st":2}'
-    assert read_market_frame(mark) == NotOurs(kind="foreign_market")
-
-
-def test_control_replies_are_told_apart() -> None:
-    """An acknowledgement has no error; a refused subscription has one."""
-    assert read_market_frame(b'{"result":null,"id":3}') == ControlReply(reply_id="3", error="")
-    refused = read_market_frame(b'{"error":{"code":2,"msg":"Invalid request"},"id":4}')
-    assert isinstance(refused, ControlReply)
-    assert "Invalid request" in refused.error
-
-
-def test_stream_names_lower_ascii_only() -> None:
-    """Letters of other scripts stay as they are."""
-    assert stream_name("BTCUSDT", "kline_1m") == "btcusdt@kline_1m"
-    assert stream_name("测İUSDT", "markPrice@1s") == "测İusdt@markPrice@1s"
 
 
 # ----------------------------------------------------------------------------------- garbage
