@@ -25,6 +25,7 @@ from bot.core.messages import (
     ShowCard,
     Woke,
 )
+from bot.core.refusals import ALREADY_THERE
 from bot.core.rulings import Drop, Proceed, Sweep
 from bot.core.trade import (
     UNHEARD,
@@ -254,6 +255,11 @@ def _refused(draft: Draft, given: OrderRefused) -> None:
             ask_at_ms=None,
             cancel_at_ms=None,
         )
+        if given.code in ALREADY_THERE:
+            # One that nobody answered for must be it: ask about that one now.
+            for other in draft.trade.of_role(order.role):
+                if other.state in UNHEARD:
+                    draft.set_order(other, ask_at_ms=draft.now_ms)
 
 
 def _unknown(draft: Draft, given: OrderUnknown) -> None:
@@ -267,6 +273,7 @@ def _missing(draft: Draft, given: OrderMissing) -> None:
     order = draft.trade.order(given.order_id)
     if order is None or order.is_over:
         return
+    order = _unfound(draft, order, given.asked_ms)
     patience_ms = draft.timing.receive_window_ms + draft.timing.settle_margin_ms
     if given.asked_ms <= order.sent_ms + patience_ms:
         return  # The request may still be on its way.
@@ -281,6 +288,16 @@ def _missing(draft: Draft, given: OrderMissing) -> None:
     vanished = order.state is OrderState.LIVE and missing >= MISSING_LIVE_MIN
     if unheard or (vanished and (exits or order.cancels)):
         draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+
+
+def _unfound(draft: Draft, order: Order, asked_ms: int) -> Order:
+    """Note a look in vain; one that came too early to say anything is repeated in time."""
+    counts_ms = order.sent_ms + draft.timing.ask_after_ms
+    ask_at_ms = order.ask_at_ms
+    if asked_ms < counts_ms and ask_at_ms is not None:
+        ask_at_ms = min(ask_at_ms, max(counts_ms, draft.now_ms + 1))
+    unfound_ms = max(order.unfound_ms, asked_ms)
+    return draft.set_order(order, unfound_ms=unfound_ms, ask_at_ms=ask_at_ms)
 
 
 def _filled(draft: Draft, given: Filled) -> None:
@@ -398,7 +415,17 @@ def _sweep(draft: Draft, given: Sweep) -> None:
     for order_id in given.absent:
         order = draft.trade.order(order_id)
         if order is not None and not order.is_over and order.sent_ms < given.asked_ms:
+            order = _unfound(draft, order, given.asked_ms)
             draft.set_order(order, ask_at_ms=draft.now_ms)
+    trade, now_ms = draft.trade, draft.now_ms
+    if given.first and trade.unprotected_since_ms is not None:
+        # Its clock ran while nobody was there to place a stop. Closing is for one that we cannot
+        # protect: the clock begins anew, what was bare until now stays on the account.
+        draft.set(
+            unprotected_ms=trade.unprotected_ms + now_ms - trade.unprotected_since_ms,
+            unprotected_since_ms=now_ms,
+            alarm_at_ms=now_ms + draft.timing.unprotected_alarm_ms,
+        )
 
 
 def _nothing(draft: Draft, given: object) -> None:

@@ -8,7 +8,7 @@ from bot.core.draft import Draft
 from bot.core.facts import booked, is_flat, is_turned, seen
 from bot.core.messages import AskAdvisor, Level
 from bot.core.refusals import ALREADY_THERE, NEEDS_POSITION, WOULD_TRIGGER
-from bot.core.trade import Order, OrderState, Phase, Role, Trade
+from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role, Trade
 from data.model import ExitReason, OrderKind
 from data.money import ZERO
 
@@ -71,8 +71,14 @@ def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
     """
     order = draft.trade.standing(role)
     if order is not None and not order.is_over:
-        return order
-    if order is not None:
+        if not _wants_another(draft, order):
+            _thin_out(draft, order)
+            return order
+        order = draft.trade.latest(role)
+    if order is not None and not order.is_over:
+        if len(draft.trade.of_role(role)) >= attempts_max:
+            return order
+    elif order is not None:
         hopeless = order.refusal_code in WOULD_TRIGGER
         if hopeless or len(draft.trade.of_role(role)) >= attempts_max:
             return order
@@ -100,6 +106,29 @@ def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
     )
 
 
+def _wants_another(draft: Draft, order: Order) -> bool:
+    """Whether a second one goes out beside one that nobody answered for.
+
+    Six seconds must pass before that one surely never comes; no position is bare for so long. If it
+    does come, the exchange refuses one of the two (closing the whole position), or the older is
+    cancelled (`_thin_out`): both only reduce. See docs/decisions/0013.
+    """
+    if order.state not in UNHEARD:
+        return False
+    last = draft.trade.latest(order.role)
+    assert last is not None
+    if last.is_over:
+        return last.refusal_code not in ALREADY_THERE  # Then this one is there: it is asked about.
+    return order.unfound_ms >= order.sent_ms + draft.timing.ask_after_ms
+
+
+def _thin_out(draft: Draft, order: Order) -> None:
+    # One is enough. The newest stays: it is the one that the record was waiting for.
+    for other in draft.trade.of_role(order.role):
+        if order.state is OrderState.LIVE is other.state and other.order_id != order.order_id:
+            draft.cancel(other)
+
+
 def _hidden(trade: Trade, role: Role) -> Order | None:
     # The exchange keeps one closing stop of a kind: one that we gave up as absent must be it.
     absent = [o for o in trade.of_role(role) if o.state is OrderState.ABSENT]
@@ -116,9 +145,10 @@ def attend_active(draft: Draft) -> None:
         close(draft, ExitReason.TIMEOUT, "held for as long as allowed")
         return
     stop = trade.standing(Role.STOP)
-    if stop is None or stop.is_over:
+    if stop is None or stop.state is not OrderState.LIVE:
         _lose_stop(draft)
         return
+    _thin_out(draft, stop)
     if trade.plan is not None:
         target = _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
         if target is not None and target.refusal_code in WOULD_TRIGGER:
@@ -153,13 +183,13 @@ def _lose_stop(draft: Draft) -> None:
 def _leaves(draft: Draft) -> bool:
     """Go to CLOSING when something already ended, or should end, the position."""
     trade = draft.trade
-    stop, target = trade.standing(Role.STOP), trade.standing(Role.TARGET)
     done = (OrderState.TRIGGERED, OrderState.FILLED)
+    fired = {order.role for order in trade.orders if order.state in done}
     if trade.exit_reason is not None:
         close(draft, trade.exit_reason, trade.note)
-    elif stop is not None and stop.state in done:
+    elif Role.STOP in fired:
         close(draft, ExitReason.STOP_LOSS, "")
-    elif target is not None and target.state in done:
+    elif Role.TARGET in fired:
         close(draft, ExitReason.TAKE_PROFIT, "")
     elif is_flat(trade) or is_turned(trade) or booked(trade) < ZERO:
         close(draft, ExitReason.EXTERNAL, "the position is gone")

@@ -34,7 +34,11 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The account was read whole at `asked_ms`; these orders of the trade were not in it."""
+    """The account was read whole at `asked_ms`; these orders of the trade were not in it.
+
+    `first`: it is the first reading of this life, so nobody looked after the trade before it.
+    """
 
     asked_ms: int
     absent: tuple[str, ...]
+    first: bool = False

@@ -93,6 +93,7 @@ ORDER_OVER: Final = frozenset(
     }
 )
 UNHEARD: Final = frozenset({OrderState.SENT, OrderState.UNKNOWN})
+_STANDS: Final = frozenset({OrderState.LIVE, OrderState.TRIGGERED, OrderState.FILLED})
 HOLDING: Final = frozenset(
     {Phase.ORDER_PENDING, Phase.POSITION_UNPROTECTED, Phase.POSITION_ACTIVE, Phase.CLOSING}
 )
@@ -122,6 +123,7 @@ class Order:
     ask_at_ms: int | None = None  # when to ask about it next; None when there is no need
     asks: int = 0
     missing: int = 0  # answers "does not exist" that count (asked after it surely expired)
+    unfound_ms: int = 0  # when it was last looked for in vain, also while it may be on its way
     cancel_at_ms: int | None = None  # when to send the (next) cancel; None when not wanted
     cancels: int = 0
     refusal_code: int = 0
@@ -261,13 +263,15 @@ class Trade:
         return None
 
     def standing(self, role: Role) -> Order | None:
-        """The order of one role that counts: the newest that is open or was filled, else the last.
+        """The order of one role that counts: the newest that the exchange has or filled.
 
-        They differ when an order thought absent turns up again after the next one was refused.
+        Without one it is the newest that nobody has answered for, else the last. They differ when
+        one thought lost turns up after the next was sent.
         """
-        for order in reversed(self.orders):
-            if order.role is role and (not order.is_over or order.state is OrderState.FILLED):
-                return order
+        for states in (_STANDS, UNHEARD):
+            for order in reversed(self.orders):
+                if order.role is role and order.state in states:
+                    return order
         return self.latest(role)
 
 

@@ -67,6 +67,7 @@ TICK_MS: Final = 1_000  # one price a second
 RESTART_MS: Final = 1_500
 COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
 TIMING: Final = Timing(audit_every_ms=15_000)
+NEW_DESK: Final = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
 CODEC: Final = Codec(desk_room.RECORDS)
 
 
@@ -85,7 +86,7 @@ class World:
         self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
         self.exchange = Exchange(self.fate.instruments.values())
         self.prices = {s: Decimal(self.rng.randint(900, 1100)) for s in SYMBOLS}
-        self.desk = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
+        self.desk = NEW_DESK
         self.journalled: set[str] = set()  # order ids committed before they were sent
         self.records: dict[str, Trade] = {}  # every planned trade, also of lives forgotten since
         self.not_ours: set[str] = set()  # symbols in which somebody else holds something
@@ -127,8 +128,8 @@ class World:
         safe_ms = self.fate.start_ms + SAFETY_MS
         self._until(safe_ms, lambda: False)
         self._heal()
-        self._until(safe_ms + SETTLE_MS, self._settled)
-        assert self._settled(), f"did not settle: {self._unsettled()}"
+        self._until(safe_ms + SETTLE_MS, lambda: not self._unsettled())
+        assert not self._unsettled(), f"did not settle: {self._unsettled()}"
         return self._hash.hexdigest()
 
     def _until(self, end_ms: int, done: Callable[[], bool]) -> None:
@@ -161,9 +162,6 @@ class World:
         for trade in self.desk.working():
             asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
             self._deliver(12_000, asked)
-
-    def _settled(self) -> bool:
-        return not self._unsettled()
 
     def _unsettled(self) -> str:
         if not (self._stream_up and self.desk.ready):
@@ -245,8 +243,8 @@ class World:
                 self.desk = old[-1]
             else:
                 # Bots are settings and kept elsewhere; everything of the journal is lost.
-                new = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
-                self.desk = replace(new, bots=self.desk.bots, running=self.desk.running)
+                self.desk = replace(NEW_DESK, bots=self.desk.bots, running=self.desk.running)
+        self.desk = replace(self.desk, ready=False, stream_ok=False)
         self._deliver(0, StreamRestored())
 
     def _struck(self) -> None:

@@ -21,6 +21,7 @@ from bot.core import (
 )
 from bot.core.draft import Draft
 from bot.core.messages import (
+    AskOrder,
     CardAnswered,
     CardVerb,
     OrderMissing,
@@ -29,6 +30,7 @@ from bot.core.messages import (
     PositionSeen,
 )
 from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role
+from bot.replay.sim_world import World
 from data.model import Fill
 
 
@@ -103,6 +105,13 @@ def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
             see(draft, given)
 
     patch.setitem(facts._FOLDS, PositionSeen, unseen)
+
+    def lags(world: World, command: AskOrder) -> bool:
+        view = world.exchange.order(command.symbol, command.order_id)
+        return view is not None and not world.faults.healed
+
+    # Only where queries lag for long do the words differ from the position.
+    patch.setattr(World, "_lags", lags)
 
 
 def _obeys_any_tap(patch: pytest.MonkeyPatch) -> None:
