@@ -115,11 +115,11 @@ class Settings(BaseSettings):
     fixed_symbols: Annotated[tuple[Symbol, ...], NoDecode] = Field(
         ("BTCUSDT", "ETHUSDT", "BNBUSDT"), min_length=1, description="always watched"
     )
-    max_symbols_subscribed: int = Field(40, ge=1, le=400, description="most watched at once")
+    max_symbols_subscribed: int = Field(40, ge=1, le=600, description="most watched at once")
     top_volume_fetch_limit: int = Field(300, ge=1, le=1000, description="symbols by volume")
     universe_refresh_seconds: int = Field(21_600, ge=60, le=604_800, description="its renewal")
     rotation_slot_seconds: int = Field(1_800, ge=60, le=86_400, description="a symbol's turn")
-    ws_max_streams_per_conn: int = Field(50, ge=1, le=200, description="streams a connection")
+    ws_max_streams_per_conn: int = Field(50, ge=1, le=1024, description="streams a connection")
 
     database_url: str = Field(
         "sqlite+aiosqlite:///var/bot.db",
