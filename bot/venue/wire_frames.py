@@ -20,6 +20,8 @@ from bot.venue.wire_answers import (
     check_number,
     child_id,
     decode,
+    meant_rows,
+    side_of,
     signed_amount,
 )
 from data.model import Fill, FillCause, OrderReport, OrderStatus
@@ -79,6 +81,7 @@ class _OrderBody(_Wire):
     t: int = 0
     m: bool = False
     rp: Decimal | None = None
+    ps: str = "BOTH"
     er: str | None = None
 
 
@@ -253,6 +256,7 @@ def _fill(body: _OrderBody) -> Fill:
         filled_ms=body.T,
         maker=body.m,
         cause=cause_of(body.c),
+        position_side=side_of(body.ps),
     )
 
 
@@ -277,23 +281,17 @@ def _algo_news(frame: _AlgoFrame) -> UserNews:
 def _account_news(frame: _AccountFrame) -> UserNews:
     if any(row.ep < 0 for row in frame.a.P):
         raise Malformed("an entry price must not be negative")
-    events: list[Event] = []
-    odd = ""
-    for symbol in dict.fromkeys(row.s for row in frame.a.P):
-        rows = [row for row in frame.a.P if row.s == symbol]
-        held = [row for row in rows if row.pa != 0]
-        if len(held) > 1:  # hedge mode, both sides: there is no one position
-            odd = "symbol held long and short"
-            continue
-        row = held[0] if held else rows[0]
-        events.append(
-            PositionSeen(
-                symbol=symbol,
-                quantity=signed_amount(row.pa, row.ps),
-                entry_price=row.ep,
-                seen_ms=frame.T,
-            )
+    # In hedge mode each side is a position of its own, and only what changed is told.
+    events: list[Event] = [
+        PositionSeen(
+            symbol=row.s,
+            quantity=signed_amount(row.pa, row.ps),
+            entry_price=row.ep,
+            seen_ms=frame.T,
+            side=side_of(row.ps),
         )
+        for row in meant_rows(frame.a.P, lambda row: (row.s, row.ps, row.pa))
+    ]
     events += [
         WalletSeen(wallet_usdt=row.wb, seen_ms=frame.T)
         for row in frame.a.B
@@ -304,7 +302,6 @@ def _account_news(frame: _AccountFrame) -> UserNews:
         kind="ACCOUNT_UPDATE",
         events=tuple(events),
         margin_changed=tuple(row.s for row in frame.a.P) if moved else (),
-        odd=odd,
     )
 
 

@@ -43,7 +43,6 @@ from bot.venue.wire_errors import Answer, outcome_of
 from bot.venue.wire_frames import moment_of, read_user_frame
 from bot.venue.wire_instruments import brackets_of, exchange_info_of
 from bot.venue.wire_market import read_market_frame
-from bot.venue.wire_market import read_market_frame
 from tests.core.build import config, desk
 from tests.house import ROOT
 from tests.venue.fake import NOW_MS

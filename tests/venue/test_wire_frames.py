@@ -17,7 +17,7 @@ from bot.venue.wire_frames import (
     read_user_frame,
 )
 from bot.venue.wire_market import read_market_frame
-from data.model import Fill, FillCause, OrderReport, OrderStatus, Side
+from data.model import Direction, Fill, FillCause, OrderReport, OrderStatus, Side
 from tests.house import ROOT
 
 FIXTURES = ROOT.parent / "shared/fixtures"
@@ -190,27 +190,26 @@ def test_account_update_tells_positions_and_wallet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "quantity"),
-    [(("1", "0"), "1"), (("0", "-2"), "-2"), (("0", "2"), "-2"), (("0", "0"), "0")],
+    ("held", "told"),
+    [
+        ({"LONG": "1", "SHORT": "0"}, {Direction.LONG: 1, Direction.SHORT: 0}),
+        ({"SHORT": "2"}, {Direction.SHORT: -2}),
+        ({"LONG": "1", "SHORT": "-1"}, {Direction.LONG: 1, Direction.SHORT: -1}),
+        ({"BOTH": "0", "LONG": "20", "SHORT": "-10"}, {Direction.LONG: 20, Direction.SHORT: -10}),
+        ({"BOTH": "-3", "LONG": "0", "SHORT": "0"}, {None: -3}),
+        ({"BOTH": "0", "LONG": "0", "SHORT": "0"}, {None: 0}),
+    ],
 )
-def test_hedge_rows_become_one_signed_position(held: tuple[str, str], quantity: str) -> None:
-    """A short side counts negative whatever its sign on the wire."""
-    rows = [
-        {"s": "X", "pa": amount, "ep": "1", "ps": side}
-        for amount, side in zip(held, ("LONG", "SHORT"), strict=True)
-    ]
+def test_each_side_of_hedge_mode_is_a_position(
+    held: dict[str, str], told: dict[Direction | None, int]
+) -> None:
+    """Signed whatever the wire's sign; the empty rows of the mode the account is not in count for
+    nothing."""
+    rows = [{"s": "X", "pa": amount, "ep": "1", "ps": side} for side, amount in held.items()]
     frame = {"e": "ACCOUNT_UPDATE", "T": 9, "a": {"m": "ORDER", "P": rows}}
-    (event,) = read_user_frame(json.dumps(frame).encode()).events
-    assert isinstance(event, PositionSeen)
-    assert event.quantity == Decimal(quantity)
-
-
-def test_a_symbol_held_both_ways_is_no_position() -> None:
-    """Nothing is concluded from it, but it is counted."""
-    rows = [{"s": "X", "pa": "1", "ep": "1", "ps": side} for side in ("LONG", "SHORT")]
-    frame = {"e": "ACCOUNT_UPDATE", "T": 9, "a": {"m": "ORDER", "P": rows}}
-    news = read_user_frame(json.dumps(frame).encode())
-    assert (news.events, news.odd) == ((), "symbol held long and short")
+    events = read_user_frame(json.dumps(frame).encode()).events
+    seen = [event for event in events if isinstance(event, PositionSeen)]
+    assert {event.side: event.quantity for event in seen} == told
 
 
 def test_numbers_may_come_as_text_and_text_fields_may_be_missing() -> None:
