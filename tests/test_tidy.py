@@ -48,6 +48,7 @@ ROOM_OF_CALL = {
 BROAD_EXCEPT_ALLOWED = {
     "bot/app.py": "the outermost task: says what broke, leaves stops on the exchange, exits",
     "bot/shell/engine.py": "the engine's own task: a fault stops the desk, never silently",
+    "bot/shell/strategy_book.py": "somebody else's strategy may raise anything; it alone is off",
     "bot/shell/jobs.py": "a failed housekeeping job must not end the scheduler",
     "bot/control/outbox.py": "a message that cannot be sent never stops a trade",
     "bot/control/telegram.py": "a malformed update is counted and dropped, never an order",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.core.trade import BOT_ID_LENGTH_MAX
+from data.candles import timeframe_ms
 from data.model import MarginType, OrderKind
 from memory.verdict import RULE_IDS
 
@@ -36,6 +37,7 @@ class BotConfig:
     strategy_params: tuple[tuple[str, float], ...] = ()
     symbols: tuple[str, ...] = ()  # empty: the universe
     timeframe: str = "30m"
+    trend_timeframe: str = ""  # a longer one whose bars strategies may ask; "": none
     approval_mode: ApprovalMode = ApprovalMode.APPROVE
     approval_ttl_ms: int = 5 * MINUTE_MS
     entry_kind: OrderKind = OrderKind.MARKET
@@ -73,6 +75,12 @@ def from_preset(name: str, *, bot_id: str, user_id: str, account_id: str) -> Bot
     )
 
 
+def timeframes_of(config: BotConfig) -> tuple[str, ...]:
+    """Every timeframe whose bars the bot needs, its own first."""
+    more = (config.trend_timeframe,) if config.trend_timeframe else ()
+    return (config.timeframe, *more)
+
+
 def faults_of(config: BotConfig) -> tuple[str, ...]:
     """Everything wrong with a configuration, each as one sentence naming field, value, range."""
     found = []
@@ -95,7 +103,20 @@ def faults_of(config: BotConfig) -> tuple[str, ...]:
             f"stop_distance_bps_min is {config.stop_distance_bps_min}; it must be below "
             f"stop_distance_bps_max, which is {config.stop_distance_bps_max}."
         )
-    return tuple(found)
+    return (*found, *_timeframe_faults(config))
+
+
+def _timeframe_faults(config: BotConfig) -> list[str]:
+    try:
+        lengths_ms = [timeframe_ms(one) for one in timeframes_of(config)]
+    except ValueError as fault:
+        return [f"timeframe: {fault}."]
+    if lengths_ms[-1] <= lengths_ms[0] and config.trend_timeframe:
+        return [
+            f"trend_timeframe is {config.trend_timeframe}; it must be longer than timeframe, "
+            f"which is {config.timeframe}."
+        ]
+    return []
 
 
 _BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(

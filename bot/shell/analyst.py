@@ -1,21 +1,29 @@
 """Where bars become signals.
 
 On each closed bar every running bot that trades the symbol and timeframe looks at the window
-through its strategy. Must not know: how a signal is judged.
+through its strategy. A bar that is not news any more (closed longer ago than its own length, or
+followed by a newer one already, as after a healed gap) is skipped and said so: its price is gone.
+Must not know: how a signal is judged.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 from bot.core.desk import Desk
 from bot.core.messages import SignalRaised
 from bot.core.presets import BotConfig
-from bot.core.strategies.registry import evaluate, params_of
-from bot.core.strategies.window import Context
+from bot.core.strategies.strategy import Strategy
+from bot.core.strategies.window import Bars, Context, closed_before
 from bot.shell.clock import Clock
-from bot.shell.ports import EventSink, Market
-from data.model import Candle
+from bot.shell.hush import Hush
+from bot.shell.ports import EventSink, Market, News, Unfinished, Window
+from bot.shell.strategy_book import StrategyBook
+from data.candles import timeframe_ms
+from data.model import Candle, Instrument
+
+AGE_BARS_MAX: Final = 1  # how many bars after its close a bar may still signal
 
 log = structlog.get_logger(__name__)
 
@@ -24,37 +32,58 @@ class Analyst:
     """Looks at every closed bar for every running bot; posts what the strategies see."""
 
     def __init__(
-        self, *, market: Market, clock: Clock, desk_of: Callable[[], Desk], sink: EventSink
+        self,
+        *,
+        market: Market,
+        clock: Clock,
+        desk_of: Callable[[], Desk],
+        sink: EventSink,
+        book: StrategyBook | None = None,
+        news: News | None = None,
     ) -> None:
         self._market = market
         self._clock = clock
         self._desk_of = desk_of
         self._sink = sink
-        self._params: dict[str, tuple[BotConfig, object]] = {}
+        self._book = book or StrategyBook()
+        self._news = news
+        self._hush = Hush()
+        self.skipped = 0
 
     def on_bar(self, candle: Candle) -> None:
-        """A bar has closed: called once for each, in order."""
+        """A bar has closed: every bot's look at it, at once. Called once for each, in order."""
+        for bot_id in self.bots_of(candle):
+            self.look(bot_id, candle)
+
+    def bots_of(self, candle: Candle) -> tuple[str, ...]:
+        """The running bots that trade this symbol at this timeframe, in the desk's order."""
         desk = self._desk_of()
         if not desk.ready:
-            return
-        for bot_id in desk.running:
-            config = desk.bots[bot_id]
-            if config.timeframe == candle.timeframe and _trades(config, candle.symbol):
-                self._look(config, candle)
+            return ()
+        return tuple(
+            bot_id
+            for bot_id in desk.running
+            if desk.bots[bot_id].timeframe == candle.timeframe
+            and _trades(desk.bots[bot_id], candle.symbol)
+        )
 
-    def _look(self, config: BotConfig, candle: Candle) -> None:
+    def look(self, bot_id: str, candle: Candle) -> None:
+        """One bot's look at one bar; nothing when the bar is old, or the bot has gone since."""
+        desk = self._desk_of()
+        config = desk.bots.get(bot_id)
+        if config is None or bot_id not in desk.running or config.timeframe != candle.timeframe:
+            return
         instrument = self._market.instrument(candle.symbol)
         window = self._market.window(candle.symbol, candle.timeframe)
         mark = self._market.mark_price(candle.symbol)
-        if instrument is None or window is None or mark is None:
+        strategy = self._book.strategy_of(config)
+        if instrument is None or window is None or mark is None or strategy is None:
             return
-        context = Context(
-            bot_id=config.bot_id,
-            timeframe=candle.timeframe,
-            instrument=instrument,
-            now_ms=self._clock.now_ms(),
-        )
-        signal = evaluate(config.strategy, self._params_for(config), window, context)
+        if (reason := self._why_old(window, candle)) is not None:
+            self.skip(candle, reason)
+            return
+        context = self._context_of(config, strategy, instrument, candle, window)
+        signal = self._book.ask(config, window, context)
         if signal is None or signal.score < config.score_threshold:
             return
         log.info("signal_seen", bot=config.bot_id, symbol=signal.symbol, score=signal.score)
@@ -62,12 +91,56 @@ class Analyst:
             SignalRaised(signal=signal, instrument=instrument, mark_price=mark[0], mark_ms=mark[1])
         )
 
-    def _params_for(self, config: BotConfig) -> object:
-        known = self._params.get(config.bot_id)
-        if known is None or known[0] != config:
-            known = (config, params_of(config.strategy, config.strategy_params))
-            self._params[config.bot_id] = known
-        return known[1]
+    def skip(self, candle: Candle, reason: str) -> None:
+        """Count a bar that nobody looks at; the log says so once a minute and kind."""
+        self.skipped += 1
+        if count := self._hush.count(reason):
+            log.info(
+                "bar_skipped",
+                symbol=candle.symbol,
+                timeframe=candle.timeframe,
+                bar_open_ms=candle.open_ms,
+                reason=reason,
+                count=count,
+            )
+
+    def _why_old(self, window: Window, candle: Candle) -> str | None:
+        if not len(window.open_ms) or int(window.open_ms[-1]) != candle.open_ms:
+            return "a newer bar has closed since"
+        step_ms = timeframe_ms(candle.timeframe)
+        if self._clock.now_ms() - (candle.open_ms + step_ms) > AGE_BARS_MAX * step_ms:
+            return "it closed longer than a bar ago"
+        return None
+
+    def _context_of(
+        self,
+        config: BotConfig,
+        strategy: Strategy,
+        instrument: Instrument,
+        candle: Candle,
+        window: Window,
+    ) -> Context:
+        now_ms = self._clock.now_ms()
+        news = self._news if strategy.wants_news else None
+        asks = strategy.wants_provisional and isinstance(window, Unfinished)
+        return Context(
+            bot_id=config.bot_id,
+            timeframe=candle.timeframe,
+            instrument=instrument,
+            now_ms=now_ms,
+            trend_timeframe=config.trend_timeframe,
+            trend=self._trend_of(config, candle),
+            news_score=None if news is None else news.score_of(instrument.base_asset, now_ms),
+            provisional=window.provisional if asks and isinstance(window, Unfinished) else None,
+        )
+
+    def _trend_of(self, config: BotConfig, candle: Candle) -> Bars | None:
+        if not config.trend_timeframe:
+            return None
+        window = self._market.window(candle.symbol, config.trend_timeframe)
+        if window is None:
+            return None
+        return closed_before(window, timeframe_ms(config.trend_timeframe), candle.open_ms)
 
 
 def _trades(config: BotConfig, symbol: str) -> bool:

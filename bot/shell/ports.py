@@ -6,7 +6,7 @@ Must not know: any adapter. Every outside answer comes back as a core event.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.core.desk import Desk
 from bot.core.messages import AskAdvisor, Command, Event, Question, ShowCard, Tell, VenueCommand
@@ -38,6 +38,21 @@ class Market(Protocol):
 
     def window(self, symbol: str, timeframe: str) -> Window | None:
         """Closed bars; None while warming up or stale."""
+
+
+@runtime_checkable
+class Unfinished(Protocol):
+    """A window that also knows the bar still being built."""
+
+    @property
+    def provisional(self) -> Candle | None: ...
+
+
+class News(Protocol):
+    """What is being written about an asset, as one number. Never raises, never waits."""
+
+    def score_of(self, base_asset: str, now_ms: int) -> float | None:
+        """-1 (all bad) to +1; None without recent news of that very asset, or without a source."""
 
 
 BarSink = Callable[[Candle], None]  # called once for each freshly closed bar, in order

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.presets import PRESETS, faults_of, from_preset
+from bot.core.presets import PRESETS, faults_of, from_preset, timeframes_of
 from data.model import OrderKind
 
 
@@ -53,3 +53,24 @@ def test_every_fault_is_found_at_once() -> None:
     """Nobody has to correct one field to hear of the next."""
     sound = from_preset("signals", bot_id="b1", user_id="u", account_id="a")
     assert len(faults_of(replace(sound, leverage=0, risk_pct=Decimal(99), bot_id=""))) == 3
+
+
+@pytest.mark.parametrize(
+    ("trend", "why"),
+    [
+        ("30m", "trend_timeframe is 30m; it must be longer than timeframe, which is 30m."),
+        ("5m", "trend_timeframe is 5m; it must be longer than timeframe, which is 30m."),
+        ("long", "timeframe: 'long' is no timeframe; use e.g. 1m, 30m, 4h or 1d."),
+    ],
+)
+def test_the_trends_timeframe_is_a_longer_one(trend: str, why: str) -> None:
+    """A higher timeframe that is none is refused in words."""
+    assert why in faults_of(replace(PRESETS["signals"], trend_timeframe=trend))
+
+
+def test_a_bot_needs_the_bars_of_its_timeframes() -> None:
+    """Its own first, the trend's when it follows one."""
+    assert timeframes_of(PRESETS["signals"]) == ("30m",)
+    followed = replace(PRESETS["signals"], trend_timeframe="4h")
+    assert timeframes_of(followed) == ("30m", "4h")
+    assert not [fault for fault in faults_of(followed) if "timeframe" in fault]

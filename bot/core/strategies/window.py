@@ -31,6 +31,18 @@ class Bars(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The beginning of a window, as arrays that share its memory."""
+
+    open_ms: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """For whom a window is looked at, and what else is known at that moment.
 
@@ -46,6 +58,25 @@ class Context:
     trend: Bars | None = None
     news_score: float | None = None  # -1 (all bad) to +1; None: no news, or no source
     provisional: Candle | None = None  # the unfinished bar, for a strategy that asks for it
+
+
+def closed_before(bars: Bars, step_ms: int, moment_ms: int) -> Bars | None:
+    """The bars of length `step_ms` that had closed at `moment_ms`; None when the newest is missing.
+
+    A bar that closes later, even at the same moment as the one that is looked at, is cut away:
+    which of two frames of one moment comes first is chance.
+    """
+    count = int(np.searchsorted(bars.open_ms, moment_ms - step_ms, side="right"))
+    if count == 0 or int(bars.open_ms[count - 1]) + 2 * step_ms <= moment_ms:
+        return None
+    return Cut(
+        open_ms=bars.open_ms[:count],
+        open=bars.open[:count],
+        high=bars.high[:count],
+        low=bars.low[:count],
+        close=bars.close[:count],
+        volume=bars.volume[:count],
+    )
 
 
 def volume_ratio(bars: Bars, over: int) -> float:
