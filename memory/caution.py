@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from data.money import ZERO
-from memory.history import Closed, in_order, streak_of
+from memory.history import Closed, in_order, losses_in_a_row
 
 WINDOW: Final = 15
 TRADES_MIN: Final = 5
@@ -66,7 +66,7 @@ def caution_of(trades: Iterable[Ended]) -> Caution:
     if _is_win_rate_low(last):
         demanded = CONFIDENCE_DEMANDED
         reasons.append(f"under {WIN_RATE_PCT_MIN} % of the last {len(last)} trades won")
-    losses = streak_of(last).losses
+    losses = losses_in_a_row(last)
     if losses >= STREAK_MIN:
         more = STREAK_POINTS_EACH * (losses - STREAK_MIN)
         points += min(STREAK_POINTS + more, STREAK_POINTS_MAX)

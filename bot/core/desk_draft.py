@@ -14,11 +14,11 @@ from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
 from data.model import ClosedTrade, Direction, ExitReason
 from data.money import ZERO
-from memory.rules import verdicts_of
+from memory.verdict import Verdict
 
 DAY_MS: Final = 86_400_000
 ENDED_KEPT_MAX: Final = 60  # ended trades kept at hand for late fills and repeated signals
-CLOSED_KEPT_MAX: Final = 200  # memory's widest window is 20; drawdown wants a longer curve
+CLOSED_KEPT_MAX: Final = 200  # for reports and a late fill; memory is folded from every one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,27 +119,41 @@ class DeskDraft:
         trade = replace(trade, wallet_after_usdt=self.desk.wallet_usdt)
         self.put(trade)
         closed = closed_trade_of(trade)
-        kept = tuple(c for c in self.desk.closed if c.trade_id != closed.trade_id)
-        # A trade that a late fill opened again is booked anew: the day gains the difference.
-        again = (c.pnl_usdt for c in self.desk.closed if c.trade_id == closed.trade_id)
-        gained_usdt = closed.pnl_usdt - sum(again, ZERO)
+        before = next((c for c in self.desk.closed if c.trade_id == closed.trade_id), None)
+        kept = tuple(c for c in self.desk.closed if c is not before)
+        # A trade that a late fill opened again is booked anew: day and memory gain the difference.
+        memory = self.desk.memory if before is None else self.desk.memory.without(before)
+        gained_usdt = closed.pnl_usdt - (before.pnl_usdt if before is not None else ZERO)
         day = self.desk.day
+        known = {(v.rule, v.scope) for v in self._verdicts(trade.bot_id)}
         self.set(
             closed=(*kept, closed)[-CLOSED_KEPT_MAX:],
+            memory=memory.after(closed),
             day=replace(day, realized_usdt=day.realized_usdt + gained_usdt),
         )
-        config = self.desk.bots.get(trade.bot_id)
-        off = frozenset(config.memory_off if config is not None else ())
-        known = {(v.rule, v.scope) for v in verdicts_of(kept, self.now_ms, off=off)}
-        for verdict in verdicts_of(self.desk.closed, self.now_ms, off=off):
+        for verdict in self._verdicts(trade.bot_id):
             if (verdict.rule, verdict.scope) not in known:
-                self.tell(
-                    "memory_verdict",
-                    Level.WARNING,
-                    rule=verdict.rule,
-                    reason=verdict.reason,
-                    until_ms=str(verdict.until_ms or ""),
-                )
+                self._tell_verdict(trade.bot_id, verdict)
+
+    def _verdicts(self, bot_id: str) -> tuple[Verdict, ...]:
+        config = self.desk.bots.get(bot_id)
+        if config is None:
+            return self.desk.memory.verdicts(bot_id, self.now_ms)
+        off = frozenset(config.memory_off)
+        tuning = config.memory_tuning
+        return self.desk.memory.verdicts(bot_id, self.now_ms, off=off, tuning=tuning)
+
+    def _tell_verdict(self, bot_id: str, verdict: Verdict) -> None:
+        about = {"symbol": verdict.scope.symbol, "model": verdict.scope.model}
+        self.tell(
+            "memory_verdict",
+            Level.WARNING,
+            rule=verdict.rule,
+            bot=bot_id,
+            **{name: text for name, text in about.items() if text},
+            reason=verdict.reason,
+            until_ms=str(verdict.until_ms or ""),
+        )
 
 
 def closed_trade_of(trade: Trade) -> ClosedTrade:

@@ -12,6 +12,7 @@ from bot.core.trade import WORKING, Phase, Trade
 from bot.core.universe import Contract
 from data.model import ClosedTrade, Position
 from data.money import ZERO
+from memory.recall import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class Desk:
     bots: dict[str, BotConfig] = field(default_factory=dict)
     running: tuple[str, ...] = ()
     trades: dict[str, Trade] = field(default_factory=dict)  # working ones and recently ended ones
-    closed: tuple[ClosedTrade, ...] = ()  # newest last, bounded; memory folds it
+    closed: tuple[ClosedTrade, ...] = ()  # newest last, bounded
+    memory: Memory = field(default_factory=Memory)  # folded from every closed trade; never kept
     wallet_usdt: Decimal = ZERO
     wallet_ms: int = 0
     wallet_peak_usdt: Decimal = ZERO

@@ -10,6 +10,7 @@ from typing import Final
 
 from bot.core import gates
 from bot.core.desk_draft import DeskDraft
+from bot.core.exits import levels_for
 from bot.core.messages import (
     AskAdvisor,
     CardAnswered,
@@ -20,10 +21,11 @@ from bot.core.messages import (
     SignalRaised,
 )
 from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.remembering import shrunk_to_nothing, verdicts_for
 from bot.core.rulings import Drop, Proceed
 from bot.core.signalled import noted
 from bot.core.sizing import Funds, plan_of
-from bot.core.supervisor import Levels, check_levels, levels_of, supervise
+from bot.core.supervisor import check_levels, supervise
 from bot.core.trade import (
     HOLDING,
     Approval,
@@ -36,6 +38,7 @@ from bot.core.trade import (
 )
 from data.model import Action, Decision, ExitReason, OrderKind
 from data.money import ONE, bps_between, round_to
+from memory.limits import combine
 
 HALF: Final = Decimal("0.5")
 OPENING: Final = HOLDING - {Phase.CLOSING}
@@ -54,7 +57,7 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
     draft.set(signalled=noted(desk.signalled, trade_id, signal, draft.now_ms))
     checks = (
         *gates.check_entry(desk, config, signal, draft.now_ms),
-        gates.check_signals(desk, config, draft.now_ms),
+        *gates.check_signals(desk, config, draft.now_ms),
     )
     trade = Trade(
         trade_id=trade_id,
@@ -228,13 +231,7 @@ def _plan(
     """The plan at this moment's price, and every check that was asked, failed ones included."""
     signal, desk = trade.signal, draft.desk
     assert signal is not None, "an adopted trade is not planned"
-    proposed = Levels(
-        direction=signal.direction,
-        entry_price=signal.entry_price,
-        stop_price=signal.stop_price,
-        target_price=signal.target_price,
-    )
-    levels = proposed if decision is None else levels_of(decision, proposed, trade.instrument)
+    levels = levels_for(config, signal, decision, trade.instrument, mark_price)
     checks = gates.check_entry(desk, config, signal, draft.now_ms, besides=trade.trade_id)
     checks += _check_confidence(config, decision)
     checks += check_levels(config, levels, mark_price)
@@ -244,15 +241,24 @@ def _plan(
         # A market order is filled near the mark: size and judge it by that.
         entry_price = round_to(mark_price, trade.instrument.tick_size)
         levels = replace(levels, entry_price=entry_price)
+    verdicts = verdicts_for(desk, config, draft.now_ms, signal)
     funds = Funds(
         wallet_usdt=desk.wallet_usdt,
         free_usdt=gates.free_usdt(desk),
-        risk_pct_max=gates.limits_of(desk, config, draft.now_ms).risk_pct_max,
+        risk_pct_max=combine(verdicts, draft.now_ms).risk_pct_max,
         share=share * min(ONE, signal.size_share),  # a strategy may shrink, never grow
         # Never more than what was on the card, whatever the wallet says now.
         quantity_max=trade.plan.quantity * share if trade.plan else None,
+        quantity_wanted=decision.quantity if decision is not None else None,
+        earned_usdt=desk.memory.of_bot(config.bot_id).earned_usdt,
     )
     plan, sized = plan_of(config, levels, trade.instrument, funds)
+    if plan is None and funds.risk_pct_max is not None:
+        free_of_memory, _ = plan_of(
+            config, levels, trade.instrument, replace(funds, risk_pct_max=None)
+        )
+        if free_of_memory is not None:
+            sized += shrunk_to_nothing(verdicts)
     return plan, checks + sized
 
 

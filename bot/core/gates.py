@@ -4,22 +4,16 @@ Must not know: how a trade goes on after it was let in. Memory's verdicts enter 
 tighten.
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
+from bot.core import hours
 from bot.core.desk_state import Desk
-from bot.core.presets import BotConfig
+from bot.core.presets import BotConfig, trading_hours_of
+from bot.core.remembering import check_memory, check_remembered_signals
 from bot.core.sides import is_foreign
 from bot.core.trade import HOLDING, WORKING, Check, Phase, Trade
 from data.model import Signal
 from data.money import ZERO, percent_of, plain
-from memory.limits import Limits, combine
-from memory.rules import verdicts_of
-
-
-def limits_of(desk: Desk, config: BotConfig, now_ms: int) -> Limits:
-    """What memory allows a bot now, folded from the desk's closed trades."""
-    return combine(verdicts_of(desk.closed, now_ms, off=frozenset(config.memory_off)), now_ms)
 
 
 def free_usdt(desk: Desk) -> Decimal:
@@ -34,36 +28,59 @@ def free_usdt(desk: Desk) -> Decimal:
 def check_entry(
     desk: Desk, config: BotConfig, signal: Signal, now_ms: int, *, besides: str = ""
 ) -> tuple[Check, ...]:
-    """Every limit's word on one more trade; `besides` is the trade that asks, not counted."""
+    """Every limit's word on one more trade; `besides` is the trade that asks, not counted.
+
+    A trade counts from its signal on: a question under way and a card before a person hold their
+    place, so two signals of one moment cannot both have the last one.
+    """
     others = [t for t in desk.trades.values() if t.phase in WORKING and t.trade_id != besides]
-    mine = sum(1 for t in others if t.bot_id == config.bot_id)
-    memory = limits_of(desk, config, now_ms)
-    loss = max(ZERO, -desk.day.realized_usdt)
-    loss_max = percent_of(desk.wallet_usdt, config.daily_loss_pct_max)
-    entries = desk.day.entries.get(config.bot_id, 0)
-    threshold = config.score_threshold + max(
-        memory.threshold_add, dict(memory.symbol_threshold_add).get(signal.symbol, 0)
-    )
-    pauses = dict(memory.symbol_pause_until_ms)
-    pause_until_ms = max(memory.pause_until_ms or 0, pauses.get(signal.symbol, 0))
     return (
         _flag("exchange_read", desk.ready, "the account was not read yet"),
         _flag("user_stream", desk.stream_ok, "the user stream is down"),
         _flag("no_halt", not desk.halts, ", ".join(desk.halts)),
         _flag("bot_running", config.bot_id in desk.running, "the bot is paused"),
-        _flag(
-            "memory_pause",
-            pause_until_ms <= now_ms,
-            f"memory pauses entries until {_moment(pause_until_ms)}",
-        ),
-        _flag("memory_model", signal.model not in memory.models_off, f"{signal.model} is off"),
         _flag("symbol_traded", signal.symbol not in desk.barred, _barred(desk, signal.symbol)),
+        _check_hours(config, now_ms),
         _flag("one_per_symbol", _is_free(desk, others, signal.symbol), f"{signal.symbol} is taken"),
-        _bound("score", signal.score >= threshold, f">= {threshold:g}", f"{signal.score:g}"),
+        _bound(
+            "score",
+            signal.score >= config.score_threshold,
+            f">= {config.score_threshold:g}",
+            f"{signal.score:g}",
+        ),
+        *_check_counts(desk, config, others),
+        *_check_money(desk, config),
+        *check_memory(desk, config, signal, now_ms, len(others)),
+    )
+
+
+def is_trading_time(config: BotConfig, now_ms: int) -> bool:
+    """Whether the bot looks at the market now; what is open is managed at any hour."""
+    return hours.is_open(trading_hours_of(config), now_ms)
+
+
+def _check_hours(config: BotConfig, now_ms: int) -> Check:
+    when = trading_hours_of(config)
+    moment = f"{hours.local(when, now_ms):%a %H:%M}"
+    return _bound("trading_hours", hours.is_open(when, now_ms), hours.in_words(when), moment)
+
+
+def _check_counts(desk: Desk, config: BotConfig, others: list[Trade]) -> tuple[Check, ...]:
+    mine = sum(1 for t in others if t.bot_id == config.bot_id)
+    entries = desk.day.entries.get(config.bot_id, 0)
+    return (
         _bound(
             "open_trades", mine < config.open_trades_max, f"< {config.open_trades_max}", str(mine)
         ),
+        _count("account_open_trades", len(others), config.account_open_trades_max),
         _count("trades_per_day", entries, config.trades_per_day_max),
+    )
+
+
+def _check_money(desk: Desk, config: BotConfig) -> tuple[Check, ...]:
+    loss = max(ZERO, -desk.day.realized_usdt)
+    loss_max = percent_of(desk.wallet_usdt, config.daily_loss_pct_max)
+    return (
         _bound(
             "daily_loss",
             config.daily_loss_pct_max == ZERO or loss < loss_max or loss == ZERO,
@@ -79,13 +96,13 @@ def check_entry(
     )
 
 
-def check_signals(desk: Desk, config: BotConfig, now_ms: int) -> Check:
-    """Whether one more signal may be taken up today (UTC)."""
-    bound = config.signals_per_day_max
-    remembered = limits_of(desk, config, now_ms).signals_per_day_max
-    if remembered is not None:
-        bound = remembered if bound == 0 else min(bound, remembered)
-    return _count("signals_per_day", desk.day.signals.get(config.bot_id, 0), bound)
+def check_signals(desk: Desk, config: BotConfig, now_ms: int) -> tuple[Check, ...]:
+    """Whether one more signal may be taken up today (UTC): the bot's own limit, and memory's."""
+    used = desk.day.signals.get(config.bot_id, 0)
+    return (
+        _count("signals_per_day", used, config.signals_per_day_max),
+        *check_remembered_signals(desk, config, now_ms),
+    )
 
 
 def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
@@ -96,10 +113,6 @@ def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
 def in_words(checks: tuple[Check, ...]) -> str:
     """Every failed check as "rule: value (limit)", joined."""
     return "; ".join(c.text or f"{c.rule}: {c.value} ({c.limit})" for c in failed(checks))
-
-
-def _moment(moment_ms: int) -> str:
-    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _is_free(desk: Desk, others: list[Trade], symbol: str) -> bool:

@@ -3,14 +3,17 @@
 Must not know: settings files or chat. A configuration is validated here, field by field, in words.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from bot.core import hours
 from bot.core.trade import BOT_ID_LENGTH_MAX
 from data.candles import timeframe_ms
 from data.model import MarginType, OrderKind
+from memory import tuning
+from memory.tuning import Tuning
 from memory.verdict import RULE_IDS
 
 MINUTE_MS: Final = 60_000
@@ -23,6 +26,23 @@ class ApprovalMode(StrEnum):
     SIGNAL_ONLY = "signal-only"
     APPROVE = "approve"
     AUTO = "auto"
+
+
+class Sizing(StrEnum):
+    """How large a trade is wanted; every limit can only make it smaller."""
+
+    RISK = "risk"  # the stop costs `risk_pct` of the wallet
+    MARGIN_TARGET = "margin_target"  # `margin_target_usdt` x leverage / entry
+    AMOUNT = "amount"  # a position of `amount_usdt`; with `compounding` also what the bot earned
+    ADVISER = "adviser"  # what the adviser suggests; by risk when it names no quantity
+
+
+class Exits(StrEnum):
+    """Where stop and target come from."""
+
+    ADVISER = "adviser"  # the adviser's levels where it names them, else the strategy's
+    STRATEGY = "strategy"  # the strategy's own, such as ATRs from the entry
+    PERCENT = "percent"  # `stop_pct` and `target_pct` from the real entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +81,81 @@ class BotConfig:
     daily_loss_pct_max: Decimal = Decimal(5)
     wallet_usdt_min: Decimal = Decimal(10)
     memory_off: tuple[str, ...] = ()  # memory rules this bot does not obey, by id
+    memory_tuning: Tuning = field(default_factory=Tuning)  # for this bot; bounded
+    sizing: Sizing = Sizing.RISK
+    margin_target_usdt: Decimal = Decimal(0)
+    amount_usdt: Decimal = Decimal(0)
+    compounding: bool = False
+    notional_usdt_min: Decimal = Decimal(5)
+    account_open_trades_max: int = 0  # of all the account's bots together
+    exits: Exits = Exits.ADVISER
+    stop_pct: Decimal = Decimal(0)
+    target_pct: Decimal = Decimal(0)
+    trading_from: str = ""  # "HH:MM" in `trading_zone`; with `trading_to` empty: all day
+    trading_to: str = ""  # exclusive; before `trading_from`: the next morning
+    trading_weekdays: tuple[int, ...] = ()  # 0 is Monday; empty: every day
+    trading_zone: str = "UTC"
 
 
+# What each ancestor does (product sheet A to D). Where it names no number, the house's stands.
 PRESETS: Final[dict[str, BotConfig]] = {
-    "signals": BotConfig(bot_id="signals", user_id="", account_id=""),
+    "signals": BotConfig(
+        bot_id="signals",
+        user_id="",
+        account_id="",
+        exits=Exits.STRATEGY,
+    ),
+    "futures-ai": BotConfig(
+        bot_id="futures",
+        user_id="",
+        account_id="",
+        timeframe="15m",
+        entry_kind=OrderKind.LIMIT,
+        entry_timeout_ms=MINUTE_MS,
+        review_every_ms=5 * MINUTE_MS,
+        sizing=Sizing.MARGIN_TARGET,
+        margin_target_usdt=Decimal(10),
+        leverage=10,
+        confidence_min=70.0,
+        score_threshold=60.0,
+        signals_per_day_max=0,
+    ),
+    "scalper": BotConfig(
+        bot_id="scalper",
+        user_id="",
+        account_id="",
+        timeframe="1m",
+        position_timeout_ms=30 * MINUTE_MS,
+        notional_pct_max=Decimal(10),
+        reward_risk_min=Decimal("0.5"),
+        score_threshold=60.0,
+        signals_per_day_max=0,
+        exits=Exits.PERCENT,
+        stop_pct=Decimal("0.5"),
+        target_pct=Decimal("0.3"),
+        drift_bps_max=Decimal(20),
+        confirm_bps=Decimal(10),
+        trading_from="08:00",
+        trading_to="16:00",
+        trading_zone="UTC",
+    ),
+    "multi": BotConfig(
+        bot_id="multi",
+        user_id="",
+        account_id="",
+        strategy="volatile",
+        timeframe="15m",
+        sizing=Sizing.AMOUNT,
+        amount_usdt=Decimal(100),
+        compounding=True,
+        leverage=1,
+        risk_pct=Decimal(3),
+        exits=Exits.PERCENT,
+        stop_pct=Decimal(2),
+        target_pct=Decimal(5),
+        score_threshold=60.0,
+        signals_per_day_max=0,
+    ),
 }
 
 
@@ -98,12 +189,45 @@ def faults_of(config: BotConfig) -> tuple[str, ...]:
         for rule in config.memory_off
         if rule not in RULE_IDS
     ]
+    found += [f"memory_tuning: {fault}" for fault in tuning.faults_of(config.memory_tuning)]
+    found += [*_between(config), *_timeframe_faults(config)]
+    found += hours.faults_of(trading_hours_of(config))
+    return tuple(found)
+
+
+def trading_hours_of(config: BotConfig) -> hours.Hours:
+    """When the bot may enter."""
+    return hours.Hours(
+        starts=config.trading_from,
+        ends=config.trading_to,
+        weekdays=config.trading_weekdays,
+        zone=config.trading_zone,
+    )
+
+
+# A choice, and the number it cannot do without.
+_NEEDED: Final = (
+    ("sizing", Sizing.MARGIN_TARGET, "margin_target_usdt"),
+    ("sizing", Sizing.AMOUNT, "amount_usdt"),
+    ("exits", Exits.PERCENT, "stop_pct"),
+    ("exits", Exits.PERCENT, "target_pct"),
+)
+
+
+def _between(config: BotConfig) -> list[str]:
+    found = [
+        f"{needed} is {getattr(config, needed)}; with {choice} {value.value} it must be above 0."
+        for choice, value, needed in _NEEDED
+        if getattr(config, choice) is value and getattr(config, needed) == 0
+    ]
+    if config.compounding and config.sizing is not Sizing.AMOUNT:
+        found.append(f"compounding is True; it needs sizing amount, not {config.sizing.value}.")
     if config.stop_distance_bps_min >= config.stop_distance_bps_max:
         found.append(
             f"stop_distance_bps_min is {config.stop_distance_bps_min}; it must be below "
             f"stop_distance_bps_max, which is {config.stop_distance_bps_max}."
         )
-    return (*found, *_timeframe_faults(config))
+    return found
 
 
 def _timeframe_faults(config: BotConfig) -> list[str]:
@@ -136,6 +260,13 @@ _BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(
         ("trades_per_day_max", "0", "10000"),
         ("open_trades_max", "1", "100"),
         ("daily_loss_pct_max", "0", "100"),
+        ("wallet_usdt_min", "0", "1000000000"),
+        ("margin_target_usdt", "0", "1000000"),
+        ("amount_usdt", "0", "10000000"),
+        ("notional_usdt_min", "0", "1000000"),
+        ("account_open_trades_max", "0", "100"),
+        ("stop_pct", "0", "90"),
+        ("target_pct", "0", "1000"),
         ("approval_ttl_ms", "1000", str(24 * HOUR_MS)),
         ("entry_timeout_ms", "1000", str(24 * HOUR_MS)),
         ("position_timeout_ms", "0", str(90 * 24 * HOUR_MS)),

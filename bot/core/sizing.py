@@ -1,13 +1,16 @@
 """How much: risk, margin and the exchange's filters -> a whole plan, or the checks that failed.
 
-Must not know: who asks or what happened before. All money in USDT, quantities in base units.
+A bot's `sizing` says how much is wanted. Every limit is an upper bound on that, so whoever wants
+more, an adviser too, gets the smallest of them. An amount that is named in USDT is never cut to
+what happens to be left in the purse: it waits. Must not know: who asks or what happened before.
+All money in USDT, quantities in base units.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 
-from bot.core.presets import BotConfig
+from bot.core.presets import BotConfig, Sizing
 from bot.core.supervisor import Levels, reward_risk
 from bot.core.trade import Check, Plan
 from data.model import Instrument, OrderKind
@@ -26,50 +29,43 @@ class Funds:
     risk_pct_max: Decimal | None = None  # memory's limit
     share: Decimal = ONE  # of the planned size (half: 0.5)
     quantity_max: Decimal | None = None  # what a person agreed to, in base units
+    quantity_wanted: Decimal | None = None  # what the adviser suggests, in base units
+    earned_usdt: Decimal = ZERO  # by this bot, ever: after fees and funding
 
 
 def plan_of(
     config: BotConfig, levels: Levels, instrument: Instrument, funds: Funds
 ) -> tuple[Plan | None, tuple[Check, ...]]:
-    """Size a trade so that the stop costs `risk_pct` of the wallet, fees included.
+    """Size a trade as the bot's `sizing` wants it, within every limit.
 
+    Whatever is wanted, the stop costs at most `risk_pct` of the wallet, fees included.
     Returns (plan, or None when a check failed; every check).
     """
-    wallet_usdt, free_usdt = funds.wallet_usdt, funds.free_usdt
-    risk_pct_max = funds.risk_pct_max
     entry = levels.entry_price
-    risk_pct = config.risk_pct if risk_pct_max is None else min(config.risk_pct, risk_pct_max)
-    budget_usdt = percent_of(wallet_usdt, risk_pct) * funds.share
+    budget_usdt = _budget_usdt(config, funds)
     loss_per_unit = abs(entry - levels.stop_price) + (entry + levels.stop_price) * TAKER_FEE_RATIO
     leverage = _leverage(config, instrument, budget_usdt / loss_per_unit * entry)
     step, quantity_max = _filters(config, instrument)
-    wanted = min(
+    wanted = _wanted(config, funds, entry, leverage)
+    margin_free = funds.free_usdt * MARGIN_RESERVE_RATIO
+    allowed = min(
         budget_usdt / loss_per_unit,
-        percent_of(wallet_usdt, config.notional_pct_max) / entry,
-        free_usdt * MARGIN_RESERVE_RATIO * leverage / entry,
+        percent_of(funds.wallet_usdt, config.notional_pct_max) / entry,
         quantity_max,
         quantity_max if funds.quantity_max is None else funds.quantity_max,
+        quantity_max if wanted is None else wanted,
+        quantity_max if waits(config) else margin_free * leverage / entry,
     )
-    quantity = floor_to(max(wanted, ZERO), step)
+    quantity = floor_to(max(allowed, ZERO), step)
     notional = quantity * entry
-    margin = notional / leverage
     checks = (
-        _check(
-            "wallet_min", wallet_usdt >= config.wallet_usdt_min, config.wallet_usdt_min, wallet_usdt
-        ),
-        _check(
-            "quantity_min",
-            quantity >= instrument.quantity_min and quantity > ZERO,
-            instrument.quantity_min,
-            quantity,
-        ),
-        _check(
-            "notional_min", notional >= instrument.notional_min, instrument.notional_min, notional
-        ),
-        _check("free_margin", margin <= free_usdt, free_usdt, margin),
-        _check(
-            "risk", quantity * loss_per_unit <= budget_usdt, budget_usdt, quantity * loss_per_unit
-        ),
+        _least("wallet_min", config.wallet_usdt_min, funds.wallet_usdt),
+        # Nothing at all is too little also where the exchange names no least quantity.
+        _least("quantity_min", max(instrument.quantity_min, step), quantity),
+        _least("notional_min", instrument.notional_min, notional),
+        _least("trade_value_min", config.notional_usdt_min, notional),
+        _most("free_margin", margin_free, notional / leverage),
+        _most("risk", budget_usdt, quantity * loss_per_unit),
     )
     if not all(c.passed for c in checks):
         return None, checks
@@ -91,6 +87,37 @@ def plan_of(
     return plan, checks
 
 
+def _budget_usdt(config: BotConfig, funds: Funds) -> Decimal:
+    risk_pct = config.risk_pct
+    if funds.risk_pct_max is not None:
+        risk_pct = min(risk_pct, funds.risk_pct_max)
+    return percent_of(funds.wallet_usdt, risk_pct) * funds.share
+
+
+def waits(config: BotConfig) -> bool:
+    """Whether too little free margin makes the bot wait, rather than trade smaller."""
+    return config.sizing in (Sizing.AMOUNT, Sizing.MARGIN_TARGET)
+
+
+def _wanted(config: BotConfig, funds: Funds, entry: Decimal, leverage: int) -> Decimal | None:
+    """Base units that the bot's sizing asks for; None: as much as the risk allows."""
+    match config.sizing:
+        case Sizing.RISK:
+            return None
+        case Sizing.MARGIN_TARGET:
+            return config.margin_target_usdt * leverage / entry * funds.share
+        case Sizing.AMOUNT:
+            earned_usdt = funds.earned_usdt if config.compounding else ZERO
+            return max(ZERO, config.amount_usdt + earned_usdt) / entry * funds.share
+        case Sizing.ADVISER:
+            suggested = funds.quantity_wanted
+            if suggested is None:
+                return None
+            return max(ZERO, suggested) * funds.share if suggested.is_finite() else ZERO
+        case _:
+            assert_never(config.sizing)
+
+
 def _leverage(config: BotConfig, instrument: Instrument, notional_usdt: Decimal) -> int:
     allowed = config.leverage
     for bracket in instrument.brackets:
@@ -104,6 +131,14 @@ def _filters(config: BotConfig, instrument: Instrument) -> tuple[Decimal, Decima
         step = max(instrument.step_size, instrument.market_step_size)
         return step, min(instrument.quantity_max, instrument.market_quantity_max)
     return instrument.step_size, instrument.quantity_max
+
+
+def _least(rule: str, limit: Decimal, value: Decimal) -> Check:
+    return _check(rule, value >= limit, limit, value)
+
+
+def _most(rule: str, limit: Decimal, value: Decimal) -> Check:
+    return _check(rule, value <= limit, limit, value)
 
 
 def _check(rule: str, passed: bool, limit: Decimal, value: Decimal) -> Check:

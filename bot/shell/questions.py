@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.core import gates
 from bot.core.desk import Desk
 from bot.core.messages import AskAdvisor, Question
 from bot.core.presets import BotConfig
+from bot.core.remembering import threshold_of, verdicts_for
 from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
 from bot.shell.ports import Market, Window
@@ -21,7 +21,7 @@ from data.indicators import atr, rsi, sma
 from data.model import Candle, ClosedTrade
 from data.money import ZERO, plain
 from memory.lessons import sentences_of
-from memory.rules import verdicts_of
+from memory.limits import Limits, combine
 
 QUESTION_VERSION: Final = 1
 CANDLES_SHOWN: Final = 60  # what a model still reads with attention; 3,000 tokens
@@ -50,7 +50,7 @@ class Questions:
         if window is None:
             return None
         now_ms = self._clock.now_ms()
-        verdicts = verdicts_of(desk.closed, now_ms, off=frozenset(config.memory_off))
+        verdicts = verdicts_for(desk, config, now_ms, trade.signal)
         quantity, entry_price = _holding(trade)
         return Question(
             version=QUESTION_VERSION,
@@ -70,7 +70,7 @@ class Questions:
             unrealized_usdt=ZERO if entry_price is None else (mark[0] - entry_price) * quantity,
             recent_trades=recent_statistics(desk.closed),
             lessons=sentences_of(verdicts),
-            limits=_limits(desk, config, now_ms),
+            limits=_limits(config, combine(verdicts, now_ms), command.symbol),
         )
 
 
@@ -134,13 +134,12 @@ def _indicators(window: Window) -> tuple[tuple[str, float], ...]:
     return tuple((name, float(value)) for name, value in values if value is not None)
 
 
-def _limits(desk: Desk, config: BotConfig, now_ms: int) -> tuple[tuple[str, str], ...]:
-    remembered = gates.limits_of(desk, config, now_ms)
-    threshold = config.score_threshold + float(remembered.threshold_add)
+def _limits(config: BotConfig, remembered: Limits, symbol: str) -> tuple[tuple[str, str], ...]:
+    risk_pct = min(config.risk_pct, remembered.risk_pct_max or config.risk_pct)
     return (
-        ("score_threshold", f"{threshold:g}"),
+        ("score_threshold", f"{threshold_of(config, remembered, symbol):g}"),
         ("confidence_min", f"{config.confidence_min:g}"),
-        ("risk_pct", plain(config.risk_pct)),
+        ("risk_pct", plain(risk_pct)),
         ("leverage", str(config.leverage)),
         ("reward_risk_min", plain(config.reward_risk_min)),
         ("approval", config.approval_mode.value),

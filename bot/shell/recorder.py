@@ -1,7 +1,7 @@
 """The journal port over the store: what the core says as JSON text, and a desk brought back.
 
-A desk's row holds everything but its trades and their results; trades have rows of their own and
-are only named there. So a step writes what it changed, however long the history is.
+A desk's row holds everything but its trades and what follows from their results; trades have rows
+of their own and are only named there. So a step writes what it changed, however long the history.
 
 Must not know: what any record means.
 """
@@ -20,9 +20,12 @@ from bot.core.trade import Phase, Trade
 from bot.shell.ports import Kept
 from bot.shell.steps import StepRecord
 from data.journal import Codec
+from data.model import ClosedTrade
 from data.money import plain
 from data.store.rows import JournalRow, StepRow, TradeRow
 from data.store.store import Store
+from memory.history import Result, result_of
+from memory.recall import Memory, remember
 
 CODEC: Final = Codec((Desk, Trade, *messages.Event.__args__, *messages.Command.__args__))
 
@@ -87,13 +90,24 @@ async def load_desk(store: Store, account_id: str, user_id: str) -> tuple[Desk, 
         kept = await store.trade(trade_id)
         assert kept is not None, f"trade {trade_id} of the desk has no row"
         trades[trade_id] = Recorder.read_trade(kept.body)
-    closed = [
-        closed_trade_of(Recorder.read_trade(kept.body))
-        for kept in await store.recent_trades(user_id, CLOSED_KEPT_MAX, closed_only=True)
-        if kept.account_id == account_id
-    ]
-    closed.sort(key=lambda result: (result.closed_ms, result.trade_id))
-    return replace(desk, trades=trades, closed=tuple(closed)), row.seq
+    closed, memory = await _recall(store, account_id)
+    return replace(desk, trades=trades, closed=closed, memory=memory), row.seq
+
+
+async def _recall(store: Store, account_id: str) -> tuple[tuple[ClosedTrade, ...], Memory]:
+    """The newest results, and what follows from every result the account ever had."""
+    newest: list[ClosedTrade] = []
+    results: list[Result] = []
+    after_id = ""
+    while page := await store.closed_trades(account_id, after_id=after_id):
+        after_id = page[-1].trade_id
+        for kept in page:
+            closed = closed_trade_of(Recorder.read_trade(kept.body))
+            newest.append(closed)
+            results.append(result_of(closed))
+        newest.sort(key=lambda closed: (closed.closed_ms, closed.trade_id))
+        del newest[:-CLOSED_KEPT_MAX]
+    return tuple(newest), remember(results)
 
 
 def _journal_row(step: Kept) -> JournalRow:
@@ -110,7 +124,7 @@ def _journal_row(step: Kept) -> JournalRow:
 
 
 def _desk_text(desk: Desk) -> str:
-    bare = CODEC.encode(replace(desk, trades={}, closed=()))
+    bare = CODEC.encode(replace(desk, trades={}, closed=(), memory=Memory()))
     return f'{{"desk":{bare},"trades":{json.dumps(list(desk.trades))}}}'
 
 

@@ -53,6 +53,7 @@ from data.model import (
     Side,
     Signal,
 )
+from memory.recall import remember
 
 NOW_MS = 1_760_000_040_000  # 54 minutes after a full hour: no funding in a short trade
 ACCOUNT = "acc"
@@ -155,6 +156,7 @@ def desk(*bots: BotConfig, wallet: Decimal | int = 1000, **changes: Any) -> Desk
         running=tuple(sorted(named)),
         wallet_usdt=Decimal(wallet),
         wallet_peak_usdt=Decimal(wallet),
+        memory=remember(changes.get("closed", ())),
     )
     return replace(plain, **changes)
 

@@ -135,7 +135,9 @@ def test_half_size() -> None:
 
 def test_half_of_the_smallest_trade_is_refused_and_not_sent_as_nothing() -> None:
     """Half of what the filters just allow is below them, however rich the wallet has become."""
-    bot = config(approval_mode=ApprovalMode.APPROVE, wallet_usdt_min=Decimal(1))
+    bot = config(
+        approval_mode=ApprovalMode.APPROVE, wallet_usdt_min=Decimal(1), notional_usdt_min=Decimal(0)
+    )
     case = Case(
         desk(bot, wallet="1.5"),
         listing=instrument(quantity_min=Decimal("0.007"), notional_min=Decimal("0.1")),

@@ -84,7 +84,7 @@ def losses(count: int, last_ms: int) -> tuple:
 def test_loss_streak_pauses_entries_and_expires_to_the_millisecond() -> None:
     """Three losses: closed for exactly 12 h from the close of the third (10)."""
     end_ms = NOW_MS - 12 * HOUR_MS
-    assert refused(desk(closed=losses(3, end_ms + 1))) == ["memory_pause"]
+    assert refused(desk(closed=losses(3, end_ms + 1))) == ["memory:loss_streak_pause"]
     assert refused(desk(closed=losses(3, end_ms))) == []
     assert refused(desk(closed=losses(2, NOW_MS))) == []
 
@@ -97,7 +97,7 @@ def test_a_zero_neither_lengthens_nor_breaks_a_streak() -> None:
         closed_trade(9, -1, NOW_MS),
     )
     assert refused(desk(closed=three[:3])) == []
-    assert refused(desk(closed=three)) == ["memory_pause"]
+    assert refused(desk(closed=three)) == ["memory:loss_streak_pause"]
 
 
 def test_a_bot_that_does_not_obey_a_rule_is_not_held_by_it() -> None:
@@ -111,7 +111,8 @@ def test_signals_of_the_day_are_counted() -> None:
     bot = config(signals_per_day_max=5)
     for used, passed in ((4, True), (5, False)):
         given = desk(bot, day=DayCount(day=TODAY, signals={BOT: used}))
-        assert gates.check_signals(given, bot, NOW_MS).passed is passed
+        (check,) = gates.check_signals(given, bot, NOW_MS)
+        assert check.passed is passed
 
 
 def test_margin_that_open_trades_bind_is_not_free() -> None:

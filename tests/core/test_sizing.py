@@ -113,7 +113,13 @@ def test_each_filter_that_refuses_is_named() -> None:
     assert refused_by(config(risk_pct=Decimal(2)), funds("9.99")) == ["wallet_min"]
     assert refused_by(config(), funds(1000), quantity_min=Decimal(5)) == ["quantity_min"]
     assert refused_by(config(), funds(1000), notional_min=Decimal(500)) == ["notional_min"]
-    assert refused_by(config(), funds(1000, free=0)) == ["quantity_min", "notional_min"]
+    assert refused_by(config(), funds(1000, free=0)) == [
+        "quantity_min",
+        "notional_min",
+        "trade_value_min",
+    ]
+    dear = config(notional_usdt_min=Decimal(500))
+    assert refused_by(dear, funds(1000)) == ["trade_value_min"]
 
 
 PRICES = st.decimals("0.01", "100000", places=2)

@@ -16,6 +16,7 @@ from data.store.rows import DeskRow, JournalRow, StepRow, TradeRow
 from data.store.tables import desks, journal, trades
 
 JOURNAL_PAGE: Final = 1_000  # rows read at once when the caller names no limit
+TRADES_PAGE: Final = 500  # closed trades read at once
 CANDIDATES_MAX: Final = 5
 
 
@@ -105,6 +106,22 @@ class Steps:
         )
         if closed_only:
             statement = statement.where(trades.c.pnl_usdt.is_not(None))
+        return await self._db.every(TradeRow, statement)
+
+    async def closed_trades(
+        self, account_id: str, *, after_id: str = "", limit: int = TRADES_PAGE
+    ) -> tuple[TradeRow, ...]:
+        """A page of the account's trades that had a position, by id from `after_id` on."""
+        statement = (
+            select(trades)
+            .where(
+                trades.c.account_id == account_id,
+                trades.c.pnl_usdt.is_not(None),
+                trades.c.trade_id > after_id,
+            )
+            .order_by(trades.c.trade_id)
+            .limit(limit)
+        )
         return await self._db.every(TradeRow, statement)
 
     async def journal_rows(
