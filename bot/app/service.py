@@ -1,8 +1,10 @@
 """The service: one desk with its engine, a world to trade in, people to ask, in order.
 
-Start: database, desk as it was left, world (clock, instruments), people, then everything runs;
-ready once prices are warm, the user stream is heard and the desk has read its account. Stop: the
-engine settles and commits, people hear the last words, then connections and database close.
+Start: database, desk as it was left, world (clock, instruments), then everything runs at once. What
+is held is protected first: the account is read, adopted and given its stops without waiting for
+prices, chat or even the user stream (`recovered`, systemd's READY=1). `ready` follows once prices
+are warm and people are heard; there are no entries before. Stop: the engine settles and commits,
+people hear the last words, then connections and database close.
 
 Must not know: settings; it is handed plain parts.
 """
@@ -19,7 +21,7 @@ import structlog
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.control.views.status import Light
-from bot.core.desk import Desk
+from bot.core.desk import Desk, reopened
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
@@ -41,6 +43,7 @@ from data.store.store import Store
 
 OWNER: Final = "owner"
 READY_S: Final = 90.0
+PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is asked again
 LOOK_S: Final = 0.02
 PULSE_S: Final = 3_600.0
 ALIVE_EVERY_S: Final = 1.0
@@ -116,8 +119,10 @@ class Service:
         self._early: list[Event] = []
         self.control: TelegramControl | None = None
         self.world: World | None = None
-        self.ready = asyncio.Event()
+        self.recovered = asyncio.Event()  # the desk has read its account
+        self.ready = asyncio.Event()  # ... and prices are warm, people are heard
         self.ready_s = 0.0
+        self._listening = asyncio.Event()
 
     @property
     def engine(self) -> Engine:
@@ -161,14 +166,12 @@ class Service:
         self.world = world
         hired = self._makers.advisor(self._clock, store)
         try:
-            await world.prepare()
+            await _prepared(world, began_s)
             engine = self._make_engine(store, world, hired, desk, seq)
             analyst = Analyst(
                 market=world.market, clock=self._clock, desk_of=self._desk, sink=self._post
             )
             analyst_ears.append(analyst.on_bar)
-            assert self.control is not None, "made with the engine"
-            await self.control.start()
             await self._run_all(engine, world, hired, stop, began_s)
         finally:
             await hired.close()
@@ -191,11 +194,7 @@ class Service:
                 lights=lambda: _lights(world, self._desk(), self._clock, hired),
             ),
         )
-        desk = replace(
-            desk,
-            timing=Timing().at_speed(self._clock.speed),
-            ready=False,
-        )
+        desk = reopened(desk, Timing().at_speed(self._clock.speed), self._clock.now_ms())
         questions = Questions(market=world.market, clock=self._clock)
         engine = Engine(
             desk,
@@ -233,7 +232,7 @@ class Service:
         try:
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")
-                talk = group.create_task(self.control.run(), name="control")
+                talk = group.create_task(self._talk(self.control), name="control")
                 world_tasks = [group.create_task(task) for task in world.tasks()]
                 jobs.start()
                 opening = group.create_task(self._open(world, began_s), name="opening")
@@ -254,14 +253,28 @@ class Service:
             if record is not None:
                 record.close()
 
+    async def _talk(self, control: TelegramControl) -> None:
+        # Beside the engine: a stop waits neither for chat nor for what is to be said in it.
+        try:
+            await control.start()
+        except BaseException:
+            await control.close()
+            raise
+        self._listening.set()
+        await control.run()
+
     async def _open(self, world: World, began_s: float) -> None:
         deadline_s = wall_monotonic_s() + READY_S
-        if not await world.ready():
-            log.warning("world_not_ready_yet", hint="prices or user stream are missing")
         while not self.engine.desk.ready:
             if wall_monotonic_s() >= deadline_s:
                 raise Unknown("the exchange did not tell the account in time")
             await wall_sleep_s(LOOK_S)
+        self.recovered.set()
+        self._systemd.ready("the account was read; prices are warming up")
+        log.info("account_recovered", after_s=round(wall_monotonic_s() - began_s, 2))
+        if not await world.ready():
+            log.warning("world_not_ready_yet", hint="prices or user stream are missing")
+        await self._listening.wait()
         self.ready_s = wall_monotonic_s() - began_s
         self.ready.set()
         self._systemd.ready("trading")
@@ -304,6 +317,18 @@ class Service:
             dropped=engine.dropped,
             seq=engine.seq,
         )
+
+
+async def _prepared(world: World, began_s: float) -> None:
+    """Prepare the world; while the exchange does not answer, again and again, for READY_S."""
+    while True:
+        try:
+            return await world.prepare()
+        except Unknown as fault:
+            if wall_monotonic_s() - began_s + PREPARE_AGAIN_S >= READY_S:
+                raise
+            log.warning("exchange_not_reached", reason=str(fault))
+            await wall_sleep_s(PREPARE_AGAIN_S)
 
 
 def _hand_on(ears: Sequence[BarSink], candle: Candle) -> None:

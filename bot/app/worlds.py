@@ -289,14 +289,13 @@ class PaperWorld(_Base):
         return tasks
 
     async def ready(self) -> bool:
-        """Prices are warm; the account can then be read."""
-        warm = await self._warm(self.market)
-        self._sink(StreamRestored())
-        return warm
+        """Prices are warm."""
+        return await self._warm(self.market)
 
     async def _feed(self) -> None:
         seen: dict[str, int] = {}
         assert self._venue is not None, "prepare comes first"
+        self._sink(StreamRestored())  # Nothing stands between us and this account.
         while True:
             for symbol in self._options.symbols:
                 mark = self.market.mark_price(symbol)

@@ -45,6 +45,7 @@ from bot.core.messages import (
 )
 from bot.core.presets import faults_of
 from bot.core.sides import is_about, is_foreign, key_of
+from bot.core.timing import Timing
 from bot.core.trade import HOLDING, WORKING, Trade, read_order_id
 from data.model import ExitReason, Position
 from data.money import ZERO
@@ -53,6 +54,7 @@ __all__ = ["DayCount", "Desk", "DeskStep", "step", "wake_ms"]
 
 PANIC: Final = "panic"
 BARRED_MAX: Final = 200  # contracts kept as not traded; the oldest are forgotten
+FIRST_READING_PART: Final = 3  # of the pause between readings: how long the stream may take to open
 UNCLEAR_DOUBLINGS_MAX: Final = 6  # of the pause after a reading that told too little
 
 
@@ -67,6 +69,15 @@ def _due_ms(desk: Desk, trade: Trade) -> int | None:
     # Deadlines that ran out while nobody was here say nothing of the exchange: it is read first.
     unread = not desk.ready and trade.phase in HOLDING
     return None if unread else machine.wake_ms(trade)
+
+
+def reopened(desk: Desk, timing: Timing, now_ms: int) -> Desk:
+    """The desk as a new life begins with it: the exchange is read before anything is believed.
+
+    By the user stream's word that it is open or, when that is late, after a moment without it.
+    """
+    read_at_ms = now_ms + timing.snapshot_again_ms // FIRST_READING_PART
+    return replace(desk, timing=timing, ready=False, stream_ok=False, snapshot_at_ms=read_at_ms)
 
 
 def step(desk: Desk, event: Event, now_ms: int) -> DeskStep:

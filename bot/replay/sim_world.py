@@ -244,7 +244,7 @@ class World:
             else:
                 # Bots are settings and kept elsewhere; everything of the journal is lost.
                 self.desk = replace(NEW_DESK, bots=self.desk.bots, running=self.desk.running)
-        self.desk = replace(self.desk, ready=False, stream_ok=False)
+        self.desk = desk_room.reopened(self.desk, TIMING, self.now_ms)
         self._deliver(0, StreamRestored())
 
     def _struck(self) -> None:
