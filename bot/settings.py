@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         ("BTCUSDT", "ETHUSDT", "BNBUSDT"), min_length=1, description="always watched"
     )
     max_symbols_subscribed: int = Field(40, ge=1, le=600, description="most watched at once")
+    excluded_symbols: Annotated[tuple[Symbol, ...], NoDecode] = Field(
+        (), description="never rotated in"
+    )
+    min_symbol_age_days: int = Field(
+        0, ge=0, le=3_650, description="days since its listing before a symbol is rotated in"
+    )
     top_volume_fetch_limit: int = Field(300, ge=1, le=1000, description="symbols by volume")
     universe_refresh_seconds: int = Field(21_600, ge=60, le=604_800, description="its renewal")
     rotation_slot_seconds: int = Field(1_800, ge=60, le=86_400, description="a symbol's turn")
@@ -153,10 +159,18 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("fixed_symbols"), str):
-            names = values["fixed_symbols"].upper().replace(";", ",").split(",")
-            values = {**values, "fixed_symbols": tuple(n.strip() for n in names if n.strip())}
+        for field in ("fixed_symbols", "excluded_symbols"):
+            if isinstance(values, dict) and isinstance(values.get(field), str):
+                names = values[field].upper().replace(";", ",").split(",")
+                values = {**values, field: tuple(n.strip() for n in names if n.strip())}
         return values
+
+    @model_validator(mode="after")
+    def _fixed_is_not_excluded(self) -> "Settings":
+        both = sorted(set(self.fixed_symbols) & set(self.excluded_symbols))
+        if both:
+            raise ValueError(f"EXCLUDED_SYMBOLS has {', '.join(both)}, which FIXED_SYMBOLS has too")
+        return self
 
     @model_validator(mode="after")
     def _testnet_is_a_mode(self) -> "Settings":

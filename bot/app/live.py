@@ -29,7 +29,7 @@ from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.presets import ApprovalMode, BotConfig, faults_of, from_preset
-from bot.core.universe import watched
+from bot.core.universe import Rules
 from bot.sandbox.telegram_server import make_token, serve_telegram
 from bot.settings import Mode, Settings
 from bot.shell import log as logs
@@ -43,6 +43,7 @@ ACCOUNT: Final = "main"
 DEFAULT_BOT: Final = "signals"
 PAPER_NOTE: Final = "paper:main"
 LOCAL_RESYNC_S: Final = 5.0
+DAY_MS: Final = 86_400_000
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,6 @@ def default_bot(settings: Settings) -> BotConfig:
     """The bot a fresh database starts with: preset "signals" under the settings' limits."""
     config = replace(
         from_preset(DEFAULT_BOT, bot_id=DEFAULT_BOT, user_id=OWNER, account_id=ACCOUNT),
-        symbols=settings.fixed_symbols,
         approval_mode=ApprovalMode(settings.approval_mode),
         risk_pct=settings.risk_per_trade,
         score_threshold=settings.score_threshold,
@@ -108,6 +108,19 @@ def default_bot(settings: Settings) -> BotConfig:
     if faults:
         raise SettingFault("\n".join(faults))
     return config
+
+
+def universe_rules(settings: Settings) -> Rules:
+    """How the settings want the universe chosen."""
+    return Rules(
+        fixed=settings.fixed_symbols,
+        excluded=settings.excluded_symbols,
+        top=settings.top_volume_fetch_limit,
+        symbols_max=settings.max_symbols_subscribed,
+        age_ms_min=settings.min_symbol_age_days * DAY_MS,
+        refresh_ms=settings.universe_refresh_seconds * 1000,
+        slot_ms=settings.rotation_slot_seconds * 1000,
+    )
 
 
 def is_here(url: str) -> bool:
@@ -151,6 +164,7 @@ def _options(settings: Settings, record: Path | None) -> ServiceOptions:
         account_id=ACCOUNT,
         venue_name=settings.world.value,
         bots=(default_bot(settings),),
+        universe=universe_rules(settings),
         metrics_port=settings.metrics_port,
         record=record,
         notify_address=configuration.notify_address(),
@@ -217,11 +231,8 @@ def _world_options(settings: Settings, exposed: tuple[str, ...]) -> WorldOptions
     return WorldOptions(
         rest_url=settings.rest_url,
         ws_url=settings.ws_url,
-        symbols=watched(
-            fixed=settings.fixed_symbols,
-            exposed=exposed,
-            symbols_max=settings.max_symbols_subscribed,
-        ),
+        symbols=settings.fixed_symbols,
+        held=exposed,
         timeframes=tuple(sorted({bot.timeframe for bot in bots})),
         sandbox_allowed=here and settings.world is not Mode.LIVE,
         sapi_url=settings.sapi_url,

@@ -25,6 +25,7 @@ from bot.core.desk import Desk, reopened
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
+from bot.core.universe import Rules
 from bot.shell.analyst import Analyst
 from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
@@ -37,7 +38,9 @@ from bot.shell.questions import Questions
 from bot.shell.recorder import LineRecord, Recorder, load_desk
 from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd
+from bot.shell.watchlist import Watchlist
 from data.model import Candle
+from data.store.errors import StoreError
 from data.store.rows import AccountRow, UserRole, UserRow
 from data.store.store import Store
 
@@ -47,6 +50,8 @@ PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is aske
 LOOK_S: Final = 0.02
 PULSE_S: Final = 3_600.0
 ALIVE_EVERY_S: Final = 1.0
+UNIVERSE_LOOKS: Final = 100  # in a slot of the rotation: how late one may end
+UNIVERSE_LOOK_S: Final = (0.05, 1.0)
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +95,7 @@ class ServiceOptions:
     account_id: str = "main"
     venue_name: str = "paper"  # what the account's row says of where it trades
     bots: tuple[BotConfig, ...] = ()
+    universe: Rules | None = None  # None: what the world watches at first, and what bots name
     metrics_port: int = 0
     record: Path | None = None
     notify_address: str | None = None
@@ -117,6 +123,7 @@ class Service:
         self._alive_s = 0.0
         self._engine: Engine | None = None
         self._early: list[Event] = []
+        self._watchlist: Watchlist | None = None
         self.control: TelegramControl | None = None
         self.world: World | None = None
         self.recovered = asyncio.Event()  # the desk has read its account
@@ -129,6 +136,12 @@ class Service:
         """The engine; once `run` has made it."""
         assert self._engine is not None, "not started"
         return self._engine
+
+    @property
+    def watchlist(self) -> Watchlist:
+        """What is watched; once `run` has made it."""
+        assert self._watchlist is not None, "not started"
+        return self._watchlist
 
     @property
     def clock(self) -> SystemClock:
@@ -192,6 +205,7 @@ class Service:
                 random_bytes=secrets.token_bytes,
                 read_trade=Recorder.read_trade,
                 lights=lambda: _lights(world, self._desk(), self._clock, hired),
+                universe=lambda: self.watchlist.view(),
             ),
         )
         desk = reopened(desk, Timing().at_speed(self._clock.speed), self._clock.now_ms())
@@ -213,11 +227,46 @@ class Service:
         for observer in self._makers.observers:
             engine.watch(observer)
         self._engine = engine
+        self._watchlist = self._make_watchlist(store, world)
+        engine.watch(self._watchlist.observe)
         for event in (*_wanted_bots(desk, options.bots), *self._early):
             engine.post(event)
         self._early.clear()
         log.info("desk_loaded", account=options.account_id, seq=seq, trades=len(desk.working()))
         return engine
+
+    def _make_watchlist(self, store: Store, world: World) -> Watchlist:
+        note = f"universe:{self._options.account_id}"
+
+        async def save(text: str) -> None:
+            try:
+                await store.set_note(note, text, user_id=OWNER)
+            except (
+                StoreError
+            ) as fault:  # kept again at the next change; the engine raises the alarm
+                log.warning("universe_not_kept", reason=str(fault)[:200])
+
+        watchlist = Watchlist(
+            self._rules(world),
+            feed=world.feed,
+            clock=self._clock,
+            desk_of=self._desk,
+            sink=self._post,
+            load=lambda: store.note(note),
+            save=save,
+        )
+        world.contract_sink = watchlist.heard
+        world.exposed = lambda: {trade.symbol for trade in self._desk().working()}
+        return watchlist
+
+    def _rules(self, world: World) -> Rules:
+        return self._options.universe or Rules(fixed=world.symbols, top=0)
+
+    def _universe_look_s(self) -> float:
+        assert self.world is not None, "made before"
+        slot_s = self._rules(self.world).slot_ms / 1000 / self._clock.speed
+        least_s, most_s = UNIVERSE_LOOK_S
+        return max(least_s, min(most_s, slot_s / UNIVERSE_LOOKS))
 
     async def _run_all(
         self, engine: Engine, world: World, hired: Hired, stop: asyncio.Event, began_s: float
@@ -229,11 +278,13 @@ class Service:
             engine.watch(record.write)
         jobs = Jobs()
         jobs.every("pulse", PULSE_S, self._pulse)
+        jobs.every("universe", self._universe_look_s(), self.watchlist.tick)
         try:
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")
                 talk = group.create_task(self._talk(self.control), name="control")
                 world_tasks = [group.create_task(task) for task in world.tasks()]
+                world_tasks.append(group.create_task(self.watchlist.run(), name="watchlist"))
                 jobs.start()
                 opening = group.create_task(self._open(world, began_s), name="opening")
                 group.create_task(hired.warm_up(), name="warm-up")

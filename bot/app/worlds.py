@@ -9,7 +9,7 @@ Must not know: people, the journal, or which strategy runs.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -17,17 +17,23 @@ from typing import Any, Final, Protocol
 import structlog
 
 from bot.core.messages import StreamRestored
+from bot.core.universe import Contract
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.paper import PaperVenue
-from bot.sandbox.paper_state import PaperStateUnreadable, thaw
+from bot.sandbox.paper_state import PaperStateUnreadable, symbols_in, thaw
 from bot.sandbox.tape_instruments import instrument_of
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.errors import SettingFault
 from bot.shell.ports import BarSink, EventSink, Venue
+from bot.shell.watchlist import Feed
 from bot.venue.gateway import Gateway, GatewayOptions
+from bot.venue.listing import load_listing
 from bot.venue.market import LiveMarket, MarketOptions
 from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
 from bot.venue.signers import signer_of
+from bot.venue.tickers import load_volumes
+from bot.venue.wire_instruments import KINDS, TRADING, contract_state
+from bot.venue.wire_market import ContractSeen
 from bot.venue.wire_weight import WeightBudget
 from data.candles import CandleWindow
 from data.model import Instrument
@@ -41,6 +47,8 @@ LOOK_S: Final = 0.02
 log = structlog.get_logger(__name__)
 
 Task = Coroutine[Any, Any, None]
+ContractSink = Callable[[Contract], None]
+Exposed = Callable[[], Container[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +57,9 @@ class WorldOptions:
 
     rest_url: str
     ws_url: str
-    symbols: tuple[str, ...]
+    symbols: tuple[str, ...]  # from the start on, each must be listed
     timeframes: tuple[str, ...]
+    held: tuple[str, ...] = ()  # with a trade at work: watched whatever the exchange lists now
     sandbox_allowed: bool = False  # the other side is a sandbox on this machine
     sapi_url: str = ""  # the wallet service, which tells a key's permissions; "" without one
     live: bool = False  # real money: a key that may move it out is refused
@@ -64,6 +73,13 @@ class World(Protocol):
 
     clock: SystemClock
     market: LiveMarket
+
+    contract_sink: ContractSink | None  # hears what contracts become, once somebody listens
+    exposed: Exposed  # which symbols' bars are read first
+
+    @property
+    def feed(self) -> Feed:
+        """What the watchlist steers."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -91,8 +107,15 @@ class World(Protocol):
 
 
 class _Base:
+    """What both worlds share; itself the feed that the watchlist steers."""
+
+    market: LiveMarket
+
     def __init__(self, options: WorldOptions, *, clock: SystemClock, bar_sink: BarSink) -> None:
         self.clock = clock
+        self.contract_sink: ContractSink | None = None
+        self.exposed: Exposed = lambda: options.held
+        self._watched: dict[str, tuple[str, ...]] = {}
         self._options = options
         self._dice = random.Random(options.seed)
         self._session = open_session()
@@ -101,14 +124,71 @@ class _Base:
         self._bar_sink = bar_sink
 
     @property
+    def feed(self) -> Feed:
+        """What the watchlist steers."""
+        return self
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """What is watched."""
-        return self._options.symbols
+        return tuple(self._watched)
 
     @property
     def weight_used(self) -> int:
         """Request weight spent in this clock minute."""
         return self._budget.used
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All known instruments by symbol."""
+        return self.market.instruments
+
+    @property
+    def watched(self) -> Mapping[str, tuple[str, ...]]:
+        """Timeframes by symbol."""
+        return self._watched
+
+    def watch(self, symbol: str, timeframes: Iterable[str]) -> None:
+        """Watch these timeframes of a symbol, besides those watched already."""
+        self._watched[symbol] = tuple(dict.fromkeys((*self._watched.get(symbol, ()), *timeframes)))
+        self.market.watch(symbol, timeframes)
+
+    def unwatch(self, symbol: str) -> None:
+        """Watch a symbol no longer; its windows are freed."""
+        self._watched.pop(symbol, None)
+        self.market.unwatch(symbol)
+
+    def set_aside(self) -> Mapping[str, str]:
+        """Watched symbols that are not to be traded on, with the reason in words."""
+        return self.market.set_aside()
+
+    def is_warm(self, symbol: str) -> bool:
+        """Whether all bars of a watched symbol are there, and its price."""
+        return self.market.mark_price(symbol) is not None and all(
+            self.market.window(symbol, timeframe) is not None
+            for timeframe in self._watched.get(symbol, ())
+        )
+
+    async def read_listing(self) -> Mapping[str, Contract]:
+        """Read anew what is listed, and use its filters. Raises TheirWord or Unknown."""
+        listing = await load_listing(self._rest)
+        # One dict, which the gateway looks at as well.
+        known = self.market.instruments
+        known.clear()
+        known.update(listing.instruments)
+        self.market.adopt_instruments(known)
+        return listing.contracts
+
+    async def read_volumes(self) -> Mapping[str, Decimal]:
+        """Quote volume of 24 hours by symbol. Raises TheirWord or Unknown."""
+        return await load_volumes(self._rest)
+
+    def _hear_contract(self, seen: ContractSeen) -> None:
+        if seen.contract_type in KINDS and self.contract_sink is not None:
+            tradable = seen.status in ("", TRADING)
+            self.contract_sink(
+                contract_state(seen.symbol, seen.status, seen.delivery_ms, tradable=tradable)
+            )
 
     def _client(self, credentials: Credentials | None) -> RestClient:
         address = RestAddress(
@@ -142,28 +222,37 @@ class _Base:
             dice=self._dice,
             make_window=_make_window,
             bar_sink=self._bar_sink,
+            on_listing=self._hear_contract,
+            exposed=lambda: self.exposed(),
             options=MarketOptions(streams_per_connection=self._options.streams_per_connection),
         )
 
     def _watch(self, market: LiveMarket) -> None:
-        unknown = [s for s in self._options.symbols if market.instrument(s) is None]
+        unknown = [s for s in self._options.symbols if s not in market.instruments]
         if unknown:
             raise SettingFault(
                 f"FIXED_SYMBOLS has {', '.join(unknown)}, which the exchange does not trade;"
                 " allowed are its perpetuals in USDT"
             )
-        for symbol in self._options.symbols:
-            market.watch(symbol, self._options.timeframes)
+        traded = [s for s in self._options.symbols if market.instrument(s) is not None]
+        for symbol in dict.fromkeys((*self._options.held, *traded)):
+            self.watch(symbol, self._options.timeframes)
 
     async def _warm(self, market: LiveMarket) -> bool:
         # Each window must have been seen once: at high speed all at the same moment is too much.
-        cold = {(s, t) for s in self._options.symbols for t in self._options.timeframes}
+        cold = {
+            (symbol, timeframe)
+            for symbol, timeframes in self._watched.items()
+            for timeframe in timeframes
+            if market.instrument(symbol) is not None
+        }
         until_s = wall_monotonic_s() + READY_S
         while cold and wall_monotonic_s() < until_s:
             cold = {
                 (symbol, timeframe)
                 for symbol, timeframe in cold
-                if market.window(symbol, timeframe) is None or market.mark_price(symbol) is None
+                if symbol in self._watched
+                and (market.window(symbol, timeframe) is None or market.mark_price(symbol) is None)
             }
             await wall_sleep_s(LOOK_S)
         return not cold
@@ -251,6 +340,7 @@ class PaperWorld(_Base):
         self._sink = sink
         self._load = load
         self._save = save
+        self._exchange: Exchange | None = None
         self._venue: PaperVenue | None = None
 
     @property
@@ -264,13 +354,13 @@ class PaperWorld(_Base):
         await self._rest.sync_clock()
         await self.market.load_instruments()
         self._watch(self.market)
-        exchange = Exchange(
-            [self._instrument(symbol) for symbol in self._options.symbols],
-            wallet_usdt=self._wallet_usdt,
-        )
+        exchange = Exchange([], wallet_usdt=self._wallet_usdt)
+        self._exchange = exchange
+        self._list(*self._watched)
         kept = await self._load()
         if kept is not None:
             try:
+                self._list(*symbols_in(kept))
                 thaw(exchange, kept)
             except PaperStateUnreadable as fault:
                 raise SettingFault(
@@ -297,20 +387,29 @@ class PaperWorld(_Base):
         assert self._venue is not None, "prepare comes first"
         self._sink(StreamRestored())  # Nothing stands between us and this account.
         while True:
-            for symbol in self._options.symbols:
+            for symbol in self.symbols:
                 mark = self.market.mark_price(symbol)
                 if mark is not None and mark[1] != seen.get(symbol):
                     seen[symbol] = mark[1]
                     await self._venue.feed(symbol, mark[0])
             await wall_sleep_s(FEED_EVERY_S)
 
-    def _instrument(self, symbol: str) -> Instrument:
-        found = self.market.instrument(symbol)
-        assert found is not None, f"{symbol} was checked before"
-        if found.brackets:
-            return found
-        # Leverage brackets are told to a key only: on paper those of a like symbol stand in.
-        return replace(found, brackets=instrument_of(symbol, 1.0).brackets)
+    def watch(self, symbol: str, timeframes: Iterable[str]) -> None:
+        """The same; the pretend exchange trades what is watched, and goes on listing it."""
+        super().watch(symbol, timeframes)
+        self._list(symbol)
+
+    def _list(self, *symbols: str) -> None:
+        if self._exchange is None:
+            return
+        for symbol in symbols:
+            known = self.market.instruments.get(symbol)
+            # Leverage brackets are told to a key only: on paper those of a like symbol stand in,
+            # and for a symbol that is gone the whole of it.
+            like = instrument_of(symbol, 1.0)
+            if known is not None:
+                like = known if known.brackets else replace(known, brackets=like.brackets)
+            self._exchange.list_instrument(like)
 
     async def _save_or_say(self, text: str) -> None:
         try:

@@ -21,10 +21,12 @@ from bot.control.views.card import header, keyboard
 from bot.control.views.look import Look, View, mark
 from bot.control.views.status import CommandHelp, Light, bots, help_page, status
 from bot.control.views.terms import Verb, closed_of
+from bot.control.views.universe import universe
 from bot.control.views.why import Story, why
 from bot.core.desk import Desk
 from bot.core.messages import BotSwitched, EntriesResumed, PanicPressed
 from bot.core.trade import HOLDING, Trade
+from bot.core.watching import UniverseView
 from bot.shell.clock import Clock
 from bot.shell.engine import DISK_FULL
 from bot.shell.ports import EventSink, Market
@@ -74,6 +76,7 @@ class World:
     lights: Callable[[], list[Light]]
     look: Callable[[UserRow], Awaitable[Look]]
     read_trade: Callable[[str], Trade]  # a stored trade's text -> the trade
+    universe: Callable[[], UniverseView | None]  # None: nobody chooses what is watched
 
 
 Handler = Callable[[World, Said], Awaitable[View]]
@@ -128,6 +131,13 @@ async def _status(world: World, said: Said) -> View:
 
 async def _bots(world: World, said: Said) -> View:
     return View(html=bots(await world.look(said.user), world.desk_of()))
+
+
+async def _universe(world: World, said: Said) -> View:
+    look, view = await world.look(said.user), world.universe()
+    if view is None:
+        return View(html=look.words.say("What is watched is fixed here."))
+    return View(html=universe(look, view))
 
 
 async def _pause(world: World, said: Said) -> View:
@@ -216,6 +226,8 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("help", "", mark("show this list"), _EVERYONE, _help),
         ("status", "", mark("connections, wallet, today, open trades"), _EVERYONE, _status),
         ("bots", "", mark("every bot and where it stands"), _EVERYONE, _bots),
+        ("universe", "", mark("what is watched, whose turn is next, what is set aside"),
+         _EVERYONE, _universe),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), _EVERYONE,
          _why),
         ("pause", "BOT", mark("no new entries, for one bot or all"), _TRADERS, _pause),

@@ -36,6 +36,7 @@ from bot.control.views.status import Light
 from bot.core.desk import Desk
 from bot.core.messages import Level, ShowCard, Tell
 from bot.core.trade import Trade
+from bot.core.watching import UniverseView
 from bot.shell.clock import Clock
 from bot.shell.errors import SettingFault
 from bot.shell.hush import Hush
@@ -90,6 +91,7 @@ class ControlWorld:
     random_bytes: Callable[[int], bytes]
     read_trade: Callable[[str], Trade]
     lights: Callable[[], Sequence[Light]] = tuple
+    universe: Callable[[], UniverseView | None] = lambda: None
 
 
 class TelegramControl:
@@ -327,6 +329,7 @@ class TelegramControl:
             lights=lambda: [*world.lights(), self.light()],
             look=self._look,
             read_trade=world.read_trade,
+            universe=world.universe,
         )
 
     # -------------------------------------------------------------------------- listening

@@ -24,6 +24,7 @@ from bot.core.universe import (
     SetAside,
     UniverseState,
     advance,
+    is_plain,
     refresh_at_ms,
     slot_end_ms,
     slot_of,
@@ -64,8 +65,11 @@ class Watching:
 class UniverseView:
     """What /universe shows. A moment of None: it does not come."""
 
-    watching: Watching
-    ranking: Ranking
+    watches: tuple[Watch, ...]
+    waiting: tuple[str, ...]  # for their turn, the next one first
+    set_aside: tuple[SetAside, ...]
+    ranked_ms: int  # when volumes were read; 0: never
+    fault: str  # why they could not be read since
     symbols_max: int
     next_rotation_ms: int | None
     next_refresh_ms: int | None
@@ -116,19 +120,33 @@ def timeframes_of(symbol: str, bots: tuple[BotConfig, ...]) -> tuple[str, ...]:
 
 
 def view_of(
-    found: Watching, ranking: Ranking, rules: Rules, retry_ms: int, cold: tuple[str, ...] = ()
+    found: Watching,
+    ranking: Ranking,
+    rules: Rules,
+    retry_ms: int,
+    *,
+    feed: Mapping[str, str] | None = None,
+    warming: tuple[str, ...] = (),
 ) -> UniverseView:
-    """What /universe shows; `cold`: symbols whose bars are not all there."""
-    rotates = bool(found.rotation.queue) and any(
-        watch.claim is Claim.TURN for watch in found.watches.values()
-    )
+    """What /universe shows; `feed`: watched symbols not to be traded on, with reasons in words."""
+    turns = {s for s, watch in found.watches.items() if watch.claim is Claim.TURN}
+    waiting = tuple(s for s in found.rotation.queue if s not in found.watches)
+    rotates = bool(waiting and turns)
+    aside = [*found.set_aside, *ranking.set_aside]
+    aside += [
+        SetAside(symbol=symbol, reason=Reason.FEED, note=why)
+        for symbol, why in (feed or {}).items()
+    ]
     return UniverseView(
-        watching=found,
-        ranking=ranking,
+        watches=tuple(found.watches.values()),
+        waiting=waiting,
+        set_aside=tuple(aside),
+        ranked_ms=ranking.ranked_ms,
+        fault=ranking.fault,
         symbols_max=rules.symbols_max,
         next_rotation_ms=slot_end_ms(found.rotation.slot, rules.slot_ms) if rotates else None,
         next_refresh_ms=refresh_at_ms(ranking, rules, retry_ms) if rules.top else None,
-        warming=cold,
+        warming=warming,
     )
 
 
@@ -176,7 +194,9 @@ def _claims(
     for symbol, claim in wanted.items():
         if symbol in claims:
             continue
-        if not is_traded(symbol, desk, instruments):
+        if not is_plain(symbol):
+            aside.append(SetAside(symbol=symbol, reason=Reason.OTHER_SCRIPT))
+        elif not is_traded(symbol, desk, instruments):
             aside.append(_not_traded(symbol, desk))
         elif len(claims) >= SYMBOLS_MAX:
             aside.append(SetAside(symbol=symbol, reason=Reason.NO_PLACE))

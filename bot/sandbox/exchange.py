@@ -76,6 +76,11 @@ class Exchange(ExchangeViews):
         )
         super().__init__(world)
 
+    def list_instrument(self, instrument: Instrument) -> None:
+        """Trade one more symbol, or a known one by newer filters; its book and account stay."""
+        known = self._world.markets.setdefault(instrument.symbol, Market(instrument=instrument))
+        known.instrument = instrument
+
     # Prices
 
     def advance(

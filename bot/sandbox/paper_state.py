@@ -71,14 +71,17 @@ def freeze(exchange: Exchange) -> str:
     return msgspec.json.encode(kept).decode()
 
 
+def symbols_in(text: str) -> tuple[str, ...]:
+    """Every symbol a kept account speaks of: all must be listed. Raises PaperStateUnreadable."""
+    kept = _read(text)
+    spoken = (kept.holdings, kept.orders, kept.conditionals, kept.fills, kept.income)
+    named = {row.symbol for rows in spoken for row in rows}
+    return tuple(sorted(named | set(kept.leverage) | set(kept.margin_types)))
+
+
 def thaw(exchange: Exchange, text: str) -> None:
     """Put a kept account in place of the exchange's main one. Raises PaperStateUnreadable."""
-    try:
-        kept = msgspec.json.decode(text.encode(), type=_Kept)
-    except (msgspec.MsgspecError, ValueError) as fault:
-        raise PaperStateUnreadable(str(fault)) from fault
-    if kept.version != VERSION:
-        raise PaperStateUnreadable(f"version {kept.version}, this is {VERSION}")
+    kept = _read(text)
     world = _world_of(exchange)
     account = Account(account_id=MAIN, wallet=kept.wallet, updated_ms=kept.updated_ms)
     account.holdings = {holding.symbol: holding for holding in kept.holdings}
@@ -102,6 +105,16 @@ def thaw(exchange: Exchange, text: str) -> None:
     for symbol, next_ms in kept.next_funding_ms.items():
         if symbol in world.markets:
             world.markets[symbol].next_funding_ms = next_ms
+
+
+def _read(text: str) -> _Kept:
+    try:
+        kept = msgspec.json.decode(text.encode(), type=_Kept)
+    except (msgspec.MsgspecError, ValueError) as fault:
+        raise PaperStateUnreadable(str(fault)) from fault
+    if kept.version != VERSION:
+        raise PaperStateUnreadable(f"version {kept.version}, this is {VERSION}")
+    return kept
 
 
 def _put_back(account: Account, conditional: Conditional) -> None:

@@ -54,6 +54,7 @@ TELLS = (
     "foreign_fill", "adopted", "orphan_order", "halted", "resumed", "paused", "panic",
     "stream_lost", "stream_restored", "storage_full", "liquidated", "ready", "memory_verdict",
     "late_fill", "close_refused", "protected_again",
+    "listed", "traded_again", "delisting", "delisting_held",
 )  # fmt: skip
 BLOCKED = replace(
     WAITING,

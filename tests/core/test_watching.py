@@ -144,6 +144,16 @@ def test_a_symbol_that_is_not_traded_is_set_aside_with_its_reason() -> None:
     }
 
 
+def test_a_name_in_another_script_is_not_watched_even_when_it_is_named() -> None:
+    """Nobody knows how its orders would have to be signed; held it stays watched."""
+    name = "币安人生USDT"
+    of = holding(bots={"bot": config(symbols=(name,))})
+    found = look(Rules(), of, instruments=all_of(name))
+    assert not found.watches
+    assert [one.reason for one in found.set_aside] == [Reason.OTHER_SCRIPT]
+    assert claims(look(Rules(), holding(trade(name)), instruments=all_of(name)))[name] is Claim.HELD
+
+
 def test_six_hundred_are_the_most_whatever_is_named() -> None:
     """Named symbols beyond what is measured to work have no place, and are told."""
     many = tuple(f"N{number:04}USDT" for number in range(SYMBOLS_MAX + 3))

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
 from bot.control.views.card import closing, header, verdict
-from bot.control.views.look import Look, distance, duration, mark, price, quantity
+from bot.control.views.look import Look, day_time, distance, duration, mark, price, quantity
 from bot.control.views.terms import closed_of, entered
 from bot.core.desk import Desk
 from bot.core.messages import Level, Tell
@@ -56,6 +56,13 @@ _SENTENCES: Final[dict[str, str]] = {
     "stream_restored": mark("The account stream is back."),
     "storage_full": mark("The disk is full: no new entries. Open trades are still managed."),
     "liquidated": mark("The exchange liquidated this position."),
+    "listed": mark("A new contract is listed and may be traded."),
+    "traded_again": mark("A contract is traded again: entries are possible."),
+    "delisting": mark("A contract is no longer traded: no entries in it."),
+    "delisting_held": mark(
+        "A contract with a position of yours is no longer traded: no entries in it, and what is "
+        "open at its delivery is settled by the exchange. Please look at it."
+    ),
     "ready": mark("Ready: the exchange was read, entries are possible."),
     "memory_verdict": mark("A memory rule is in force."),
 }
@@ -68,6 +75,7 @@ _FIELDS: Final[dict[str, str]] = {
     "by": mark("by"),
     "cause": mark("cause"),
     "code": mark("code"),
+    "delivery_ms": mark("delivery"),
     "drift_bps": mark("drift"),
     "effect": mark("effect"),
     "evidence": mark("evidence"),
@@ -82,6 +90,7 @@ _FIELDS: Final[dict[str, str]] = {
     "role": mark("role"),
     "rule": mark("rule"),
     "side": mark("side"),
+    "status": mark("status"),
     "symbol": mark("symbol"),
     "times": mark("times"),
     "until_ms": mark("until"),
@@ -134,6 +143,8 @@ def _details(look: Look, command: Tell) -> Html:
 
 
 def _value(look: Look, name: str, value: str) -> Html:
+    if name == "delivery_ms" and value.isdecimal():
+        return day_time(int(value))
     if name.endswith("_ms") and value.isdecimal():
         span_ms = int(value)
         return Html(duration(span_ms - look.now_ms if name == "until_ms" else span_ms))
