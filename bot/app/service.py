@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.control.views.status import Light
@@ -40,7 +41,6 @@ from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd
 from bot.shell.watchlist import Watchlist
 from data.model import Candle
-from data.store.errors import StoreError
 from data.store.rows import AccountRow, UserRole, UserRow
 from data.store.store import Store
 
@@ -50,8 +50,6 @@ PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is aske
 LOOK_S: Final = 0.02
 PULSE_S: Final = 3_600.0
 ALIVE_EVERY_S: Final = 1.0
-UNIVERSE_LOOKS: Final = 100  # in a slot of the rotation: how late one may end
-UNIVERSE_LOOK_S: Final = (0.05, 1.0)
 
 log = structlog.get_logger(__name__)
 
@@ -227,46 +225,21 @@ class Service:
         for observer in self._makers.observers:
             engine.watch(observer)
         self._engine = engine
-        self._watchlist = self._make_watchlist(store, world)
+        self._watchlist = make_watchlist(
+            options.universe,
+            world=world,
+            store=store,
+            account_id=options.account_id,
+            user_id=OWNER,
+            desk_of=self._desk,
+            sink=self._post,
+        )
         engine.watch(self._watchlist.observe)
         for event in (*_wanted_bots(desk, options.bots), *self._early):
             engine.post(event)
         self._early.clear()
         log.info("desk_loaded", account=options.account_id, seq=seq, trades=len(desk.working()))
         return engine
-
-    def _make_watchlist(self, store: Store, world: World) -> Watchlist:
-        note = f"universe:{self._options.account_id}"
-
-        async def save(text: str) -> None:
-            try:
-                await store.set_note(note, text, user_id=OWNER)
-            except (
-                StoreError
-            ) as fault:  # kept again at the next change; the engine raises the alarm
-                log.warning("universe_not_kept", reason=str(fault)[:200])
-
-        watchlist = Watchlist(
-            self._rules(world),
-            feed=world.feed,
-            clock=self._clock,
-            desk_of=self._desk,
-            sink=self._post,
-            load=lambda: store.note(note),
-            save=save,
-        )
-        world.contract_sink = watchlist.heard
-        world.exposed = lambda: {trade.symbol for trade in self._desk().working()}
-        return watchlist
-
-    def _rules(self, world: World) -> Rules:
-        return self._options.universe or Rules(fixed=world.symbols, top=0)
-
-    def _universe_look_s(self) -> float:
-        assert self.world is not None, "made before"
-        slot_s = self._rules(self.world).slot_ms / 1000 / self._clock.speed
-        least_s, most_s = UNIVERSE_LOOK_S
-        return max(least_s, min(most_s, slot_s / UNIVERSE_LOOKS))
 
     async def _run_all(
         self, engine: Engine, world: World, hired: Hired, stop: asyncio.Event, began_s: float
@@ -278,7 +251,8 @@ class Service:
             engine.watch(record.write)
         jobs = Jobs()
         jobs.every("pulse", PULSE_S, self._pulse)
-        jobs.every("universe", self._universe_look_s(), self.watchlist.tick)
+        look_s = look_every_s(self._options.universe, self._clock.speed)
+        jobs.every("universe", look_s, self.watchlist.tick)
         try:
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")

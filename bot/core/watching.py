@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.core.desk_state import Desk
-from bot.core.presets import BotConfig
+from bot.core.presets import BotConfig, timeframes_of
 from bot.core.universe import (
     SYMBOLS_MAX,
     Contract,
@@ -99,7 +99,7 @@ def watching(
         claims.setdefault(symbol, Claim.TURN)
     return Watching(
         watches={
-            symbol: Watch(symbol=symbol, claim=claim, timeframes=timeframes_of(symbol, bots))
+            symbol: Watch(symbol=symbol, claim=claim, timeframes=timeframes_for(symbol, bots))
             for symbol, claim in claims.items()
         },
         set_aside=aside,
@@ -113,10 +113,10 @@ def is_traded(symbol: str, desk: Desk, instruments: Mapping[str, Instrument]) ->
     return known is not None and known.tradable and symbol not in desk.barred
 
 
-def timeframes_of(symbol: str, bots: tuple[BotConfig, ...]) -> tuple[str, ...]:
+def timeframes_for(symbol: str, bots: tuple[BotConfig, ...]) -> tuple[str, ...]:
     """The timeframes of the bots that want a symbol; of all bots when none does."""
     wanting = [bot for bot in bots if not bot.symbols or symbol in bot.symbols]
-    return tuple(sorted({bot.timeframe for bot in wanting or bots}))
+    return tuple(sorted({one for bot in wanting or bots for one in timeframes_of(bot)}))
 
 
 def view_of(

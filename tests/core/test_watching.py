@@ -22,7 +22,7 @@ from bot.core.watching import (
     Claim,
     Watching,
     changes_of,
-    timeframes_of,
+    timeframes_for,
     view_of,
     watching,
 )
@@ -167,10 +167,10 @@ def test_timeframes_are_those_of_the_bots_that_want_the_symbol() -> None:
     """A follower wants every symbol, a naming bot its own; what nobody wants gets all of them."""
     follower = config(bot_id="a", timeframe="4h")
     namer = config(bot_id="b", timeframe="1m", symbols=("S001USDT",))
-    assert timeframes_of("S001USDT", (follower, namer)) == ("1m", "4h")
-    assert timeframes_of("S002USDT", (follower, namer)) == ("4h",)
-    assert timeframes_of("S002USDT", (namer,)) == ("1m",)
-    assert timeframes_of("S002USDT", ()) == ()
+    assert timeframes_for("S001USDT", (follower, namer)) == ("1m", "4h")
+    assert timeframes_for("S002USDT", (follower, namer)) == ("4h",)
+    assert timeframes_for("S002USDT", (namer,)) == ("1m",)
+    assert timeframes_for("S002USDT", ()) == ()
 
 
 def test_a_paused_bot_that_still_holds_keeps_its_timeframe() -> None:
