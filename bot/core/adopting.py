@@ -5,6 +5,7 @@ it; a position of ours without a working trade gets one. What its fills do not e
 the exchange shows it. All under an alarm. Must not know: how the account was read.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -40,7 +41,7 @@ class Found:
     @property
     def net(self) -> Decimal:
         """What its fills did to the position, signed."""
-        return sum((f.quantity if f.side is Side.BUY else -f.quantity for f in self.fills), ZERO)
+        return _net(self.fills)
 
 
 def found_in(draft: DeskDraft, snapshot: SnapshotTaken) -> list[Found]:
@@ -92,16 +93,16 @@ def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool
             # Without its listing or one fill of its symbol, half of the reading is missing.
             clear = clear and instrument is not None and position.symbol in traded
             continue
-        known = sum((one.net for one in own), ZERO) == position.quantity
+        book = _book_of(own, position, snapshot.recent_fills)
         guarded = any(one.name.role is Role.STOP and one.report for one in own)
-        if position.symbol in twofold and not known:
+        if position.symbol in twofold and book is None:
             # A stop does not say which of the two it guards: without fills neither is touched.
             clear = clear and position.symbol in traded
             continue
-        if instrument is None or not (known or guarded):
+        if instrument is None or (book is None and not guarded):
             clear = False
             continue
-        trade = _trade_of(draft, position, own, instrument, known=known)
+        trade = _trade_of(draft, position, own, instrument, book)
         draft.put(replace(trade, position_seen_ms=snapshot.asked_ms))
         draft.tell(
             "adopted",
@@ -140,15 +141,43 @@ def _of_position(found: list[Found], position: Position) -> list[Found]:
     return own
 
 
+def _book_of(
+    own: list[Found], position: Position, listed: tuple[Fill, ...]
+) -> tuple[Fill, ...] | None:
+    """The fills that made the position: ours, or ours with what others did to it since."""
+    fills = tuple(fill for one in own for fill in one.fills)
+    if _net(fills) == position.quantity:
+        return fills
+    ours = {one.order_id for one in own}
+    first_ms = min((fill.filled_ms for fill in fills), default=0)
+    others = tuple(
+        fill
+        for fill in listed
+        if fill.symbol == position.symbol
+        and fill.order_id not in ours
+        and fill.filled_ms >= first_ms
+        and fill.position_side in (None, position.side)
+    )
+    return (*fills, *others) if fills and _net(fills + others) == position.quantity else None
+
+
+def _net(fills: Iterable[Fill]) -> Decimal:
+    return sum((f.quantity if f.side is Side.BUY else -f.quantity for f in fills), ZERO)
+
+
 def _trade_of(
-    draft: DeskDraft, position: Position, own: list[Found], instrument: Instrument, *, known: bool
+    draft: DeskDraft,
+    position: Position,
+    own: list[Found],
+    instrument: Instrument,
+    book: tuple[Fill, ...] | None,
 ) -> Trade:
-    name = own[-1].name
+    name, known = own[-1].name, book is not None
     direction = Direction.LONG if position.quantity > ZERO else Direction.SHORT
     # Without its whole book, what the exchange shows stands for entry and exits alike.
     kept = own if known else [one for one in own if one.name.role in EXIT_KIND and one.report]
     orders = tuple(_order_of(one, direction, draft) for one in kept)
-    fills = tuple(fill for one in kept for fill in one.fills) if known else ()
+    fills = book or ()
     guarded = any(o.role is Role.STOP and o.state is OrderState.LIVE for o in orders)
     now_ms = draft.now_ms
     blank = Trade(

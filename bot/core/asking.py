@@ -51,13 +51,16 @@ def ask_position(draft: Draft) -> None:
 
 
 def ask_fills(draft: Draft) -> None:
-    """Ask for the fills since the first order, unless that was asked a moment ago."""
+    """Ask for the fills since the first order, unless that was asked a moment ago.
+
+    Our clock may have been ahead of the exchange's when the order left: a margin is asked besides.
+    """
     due_ms = draft.trade.fills_ask_ms
     if due_ms is None or draft.now_ms >= due_ms:
         trade = draft.trade
         draft.set(fills_ask_ms=draft.now_ms + draft.timing.cancel_again_ms)
         since_ms = min((o.sent_ms for o in trade.orders), default=trade.opened_ms)
-        draft.say(AskFills(symbol=trade.symbol, since_ms=since_ms))
+        draft.say(AskFills(symbol=trade.symbol, since_ms=since_ms - draft.timing.settle_margin_ms))
 
 
 def tend_orders(draft: Draft) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from bot.core import facts, machine
+from bot.core import machine, results
 from bot.core.desk_state import DayCount, Desk
 from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
@@ -161,8 +161,8 @@ def closed_trade_of(trade: Trade) -> ClosedTrade:
 
     A function of the trade's record alone: kept trades are the only truth about results.
     """
-    realized, fees = facts.realized_usdt(trade), facts.fees_usdt(trade)
-    funding = facts.funding_usdt(trade)
+    realized, fees = results.realized_usdt(trade), results.fees_usdt(trade)
+    funding = results.funding_usdt(trade)
     direction = trade.direction or Direction.LONG
     side = direction.entry_side
     return ClosedTrade(
@@ -174,8 +174,8 @@ def closed_trade_of(trade: Trade) -> ClosedTrade:
         model=trade.signal.model if trade.signal else "",
         direction=direction,
         quantity=sum((f.quantity for f in trade.fills if f.side is side), Decimal(0)),
-        entry_price=facts.average_price(trade, entry=True),
-        exit_price=facts.average_price(trade, entry=False),
+        entry_price=results.average_price(trade, entry=True),
+        exit_price=results.average_price(trade, entry=False),
         opened_ms=min(f.filled_ms for f in trade.fills),
         closed_ms=trade.moved_ms,
         exit_reason=trade.exit_reason or ExitReason.EXTERNAL,

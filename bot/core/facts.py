@@ -39,6 +39,7 @@ from data.model import ExitReason, Fill, FillCause, OrderKind, OrderStatus
 from data.money import ZERO
 
 BOOKED_LATE_MS: Final = 1_000  # income rows may be dated this much after the fill they go with
+UNSURE_LISTINGS_MIN: Final = 3  # of fills nobody claims before a waiting stop cannot own them
 MISSING_LIVE_MIN: Final = 3  # a confirmed order may be invisible to queries for a while
 
 # --------------------------------------------------------------------------- questions
@@ -102,33 +103,6 @@ def is_turned(trade: Trade) -> bool:
 def fills_missing(trade: Trade) -> bool:
     """True when an order has filled more than the fills we know (their fees and profit)."""
     return any(_filled_by(trade, o.order_id) < o.filled for o in trade.orders)
-
-
-def realized_usdt(trade: Trade) -> Decimal:
-    """Realised profit before fees and funding, as the exchange computed it fill by fill."""
-    return sum((f.realized_pnl_usdt for f in trade.fills), ZERO)
-
-
-def fees_usdt(trade: Trade) -> Decimal:
-    """Fees paid in USDT (a fee in another asset is kept on its fill, not converted)."""
-    return sum((f.fee for f in trade.fills if f.fee_asset == "USDT"), ZERO)
-
-
-def funding_usdt(trade: Trade) -> Decimal:
-    """Funding received (positive) or paid (negative)."""
-    return sum((f.amount_usdt for f in trade.funding), ZERO)
-
-
-def average_price(trade: Trade, *, entry: bool) -> Decimal:
-    """Volume-weighted price of the fills that opened (or closed) it; ZERO without any."""
-    direction = trade.direction
-    if direction is None:
-        return ZERO
-    side = direction.entry_side if entry else direction.exit_side
-    quantity = sum((f.quantity for f in trade.fills if f.side is side), ZERO)
-    if quantity == ZERO:
-        return ZERO
-    return sum((f.quantity * f.price for f in trade.fills if f.side is side), ZERO) / quantity
 
 
 # ------------------------------------------------------------------------------- folds
@@ -307,11 +281,7 @@ def _filled(draft: Draft, given: Filled) -> None:
 def _fills_listed(draft: Draft, given: FillsListed) -> None:
     trade = draft.trade
     owners = {number: o.order_id for o in trade.orders for number in o.venue_order_ids}
-    unsure = any(
-        not o.venue_order_ids and o.state not in (OrderState.ABSENT, OrderState.REFUSED)
-        for o in trade.orders
-        if not (o.is_over and o.filled == ZERO)
-    )
+    unsure = _might_own(trade)
     first_ms = min((o.sent_ms for o in trade.orders), default=draft.now_ms)
     for fill in given.fills:
         order_id = owners.get(fill.venue_order_id)
@@ -319,17 +289,36 @@ def _fills_listed(draft: Draft, given: FillsListed) -> None:
             _book(draft, fill, order_id)
         elif not unsure and fill.filled_ms >= first_ms:
             _book(draft, fill)
+    known = {fill.fill_id for fill in draft.trade.fills}
+    left = unsure and any(f.filled_ms >= first_ms and f.fill_id not in known for f in given.fills)
+    draft.set(unsure_listings=trade.unsure_listings + 1 if left else 0)
     if draft.trade.fills != trade.fills:
         # News: the next question may follow at once.
         draft.set(fills_ask_ms=None, quiet_listings=0)
         return
-    known = {fill.fill_id for fill in trade.fills}
     side = trade.direction.entry_side if trade.direction else None
     others = [f for f in given.fills if f.filled_ms >= first_ms and f.fill_id not in known]
     if not any(f.side is side for f in others):
         draft.set(no_entry_ms=given.asked_ms)
     if not others:
         draft.set(quiet_listings=trade.quiet_listings + 1, quiet_listed_ms=given.asked_ms)
+
+
+def _might_own(trade: Trade) -> bool:
+    """True while a fill of an unknown number may be of an order of ours whose number is unknown.
+
+    A stop that waits has none until it fires. That it fired unheard is told soon, if it is so:
+    what is listed again and again is then somebody else's, and our book must know it.
+    """
+    nameless = [
+        order
+        for order in trade.orders
+        if not order.venue_order_ids
+        and order.state not in (OrderState.ABSENT, OrderState.REFUSED)
+        and not (order.is_over and order.filled == ZERO)
+    ]
+    waiting = all(o.conditional and o.state is OrderState.LIVE for o in nameless)
+    return bool(nameless) and not (waiting and trade.unsure_listings >= UNSURE_LISTINGS_MIN)
 
 
 def _book(draft: Draft, fill: Fill, order_id: str | None = None) -> None:

@@ -208,6 +208,7 @@ class Trade:
     position_seen_ms: int = 0
     quiet_listings: int = 0  # listings of fills in a row that told nothing new of ours
     quiet_listed_ms: int = 0  # when the latest of them was asked for
+    unsure_listings: int = 0  # listings in a row with fills that one of our orders might own
     no_entry_ms: int = 0  # when a listing without a fill of our entry was last asked for
     written_off: Decimal = ZERO  # base units that are gone, though no fill says how
     was_held: bool = False  # the exchange showed, or filled, something

@@ -134,6 +134,7 @@ def apply_fill(
         filled_ms=world.now_ms,
         maker=maker,
         cause=order.cause,
+        position_side=order.position_side.direction,
     )
     account.fills.append(fill)
     if realized:

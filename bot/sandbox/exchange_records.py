@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 
-from data.model import Fill, FillCause, MarginType, OrderKind, OrderStatus, Side
+from data.model import Direction, Fill, FillCause, MarginType, OrderKind, OrderStatus, Side
 from data.money import ZERO
 
 
@@ -19,6 +19,11 @@ class PositionSide(StrEnum):
     BOTH = "both"
     LONG = "long"
     SHORT = "short"
+
+    @property
+    def direction(self) -> Direction | None:
+        """Which way its positions earn; None in one-way mode, where either way is possible."""
+        return None if self is PositionSide.BOTH else Direction(self.value)
 
 
 class TimeInForce(StrEnum):

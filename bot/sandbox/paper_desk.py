@@ -86,7 +86,11 @@ def _position(exchange: Exchange, symbol: str, now_ms: int) -> PositionSeen:
     held = [view for view in exchange.positions() if view.symbol == symbol]
     view = held[0] if held else exchange.position(symbol)
     return PositionSeen(
-        symbol=symbol, quantity=view.quantity, entry_price=view.entry_price, seen_ms=now_ms
+        symbol=symbol,
+        quantity=view.quantity,
+        entry_price=view.entry_price,
+        seen_ms=now_ms,
+        side=view.position_side.direction,
     )
 
 
@@ -158,6 +162,7 @@ def _snapshot(exchange: Exchange, now_ms: int) -> SnapshotTaken:
             updated_ms=view.updated_ms,
             unrealized_pnl_usdt=view.unrealized_usdt,
             liquidation_price=view.liquidation_price,
+            side=view.position_side.direction,
         )
         for view in exchange.positions()
     )

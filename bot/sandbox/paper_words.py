@@ -84,6 +84,7 @@ def _account_events(news: AccountEvent) -> tuple[Event, ...]:
             quantity=change.quantity,
             entry_price=change.entry_price,
             seen_ms=news.at_ms,
+            side=change.position_side.direction,
         )
         for change in news.positions
     ]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import facts
+from bot.core import facts, results
 from bot.core.messages import SnapshotTaken
 from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
 from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side
@@ -47,7 +47,7 @@ def test_a_position_whose_fills_are_ours_is_adopted_with_its_whole_book() -> Non
     trade = case.trade()
     assert trade.phase is Phase.POSITION_ACTIVE
     assert facts.booked(trade) == Decimal("0.5")
-    assert facts.fees_usdt(trade) == Decimal("0.02")
+    assert results.fees_usdt(trade) == Decimal("0.02")
     assert "adopted" in case.told()
     assert not case.desk.foreign
     assert not case.ever_placed(Role.CLOSE)
@@ -193,3 +193,16 @@ def test_an_adopted_trade_never_uses_a_client_id_twice() -> None:
     (placed,) = case.ever_placed(Role.CLOSE)
     assert placed.order_id == order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, 3)
     assert len({order.order_id for order in case.trade().orders}) == len(case.trade().orders)
+
+
+@pytest.mark.parametrize("theirs", [Side.SELL, Side.BUY])
+def test_what_others_did_to_our_position_since_is_part_of_its_book(theirs: Side) -> None:
+    """Half sold, or more bought, by hand: still ours, with a stranger's fill in its book."""
+    case = Case()
+    entry = entry_fill(case)
+    by_hand = case.make_fill(None, "0.2", side=theirs)
+    left = "0.3" if theirs is Side.SELL else "0.7"
+    read(case, entry, by_hand, position=left)
+    assert facts.booked(case.trade()) == Decimal(left)
+    assert len(case.trade().fills) == 2
+    assert not case.desk.foreign

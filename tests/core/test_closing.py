@@ -239,3 +239,15 @@ def test_a_trade_waits_for_nothing_once_it_is_idle() -> None:
     assert case.phase is Phase.IDLE
     assert desk_room.wake_ms(case.desk) is None
     assert case.latest(Role.ENTRY).kind is OrderKind.MARKET
+
+
+def test_fills_are_asked_for_with_a_margin_for_a_clock_that_was_ahead() -> None:
+    """The exchange dates a fill up to a second before our order: it must be in the listing (9)."""
+    case = Case().to_pending()
+    entry = case.latest(Role.ENTRY)
+    case.report(entry, OrderStatus.FILLED, filled_quantity=entry.quantity)
+    case.ask_close().wait(50).see(0).wait(5_000)
+    asked = [c for c in case.all_said if isinstance(c, AskFills)]
+    assert asked
+    margin_ms = case.desk.timing.settle_margin_ms
+    assert {c.since_ms for c in asked} == {entry.sent_ms - margin_ms}

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.core import facts
 from bot.core.trade import OrderState, Phase, Role
-from data.model import OrderStatus
+from data.model import ExitReason, OrderStatus
 from tests.core.build import Case, number_of, order_state
 
 
@@ -115,3 +115,29 @@ def test_a_stop_that_is_nowhere_to_be_found_is_placed_again() -> None:
         case.wait(8_000).missing(stop)
     assert order_state(case, stop) is OrderState.ABSENT
     assert case.latest(Role.STOP).attempt == 1
+
+
+def test_a_strangers_fill_is_booked_though_our_stop_waits_without_a_number() -> None:
+    """Its word was lost: listed thrice while the stop still waits, it is not the stop's (3)."""
+    case = Case().to_active()
+    held = case.latest(Role.ENTRY).quantity
+    sold = case.make_fill(None, held / 2)
+    case.wait(100).see(held / 2)
+    books = []
+    for _ in range(4):
+        case.wait(2_000).list_fills(sold)
+        books.append(facts.booked(case.trade()))
+    assert books == [held, held, held, held / 2]
+    assert case.phase is Phase.POSITION_ACTIVE
+    assert facts.held(case.trade()) == held / 2
+
+
+def test_a_fill_of_a_stop_that_fired_unheard_is_not_a_strangers_at_once() -> None:
+    """The listing comes before the word that the stop fired: its number then names the owner."""
+    case = Case().to_active()
+    stop, held = case.latest(Role.STOP), case.latest(Role.ENTRY).quantity
+    sold = case.make_fill(stop, held)
+    case.wait(100).list_fills(sold)
+    case.finish(stop, held)
+    assert [f.order_id for f in case.trade().fills][-1] == stop.order_id
+    assert case.trade().exit_reason is not ExitReason.EXTERNAL

@@ -21,7 +21,7 @@ from bot.sandbox.paper import PaperVenue
 from bot.sandbox.paper_state import PaperStateUnreadable, freeze, thaw
 from bot.sandbox.tape_instruments import instrument_of
 from bot.shell.clock import VirtualClock
-from data.model import MarginType, OrderKind, OrderStatus, Side
+from data.model import Direction, MarginType, OrderKind, OrderStatus, Side
 
 SYMBOL = "BTCUSDT"
 BTC = instrument_of(SYMBOL, 100_000.0)
@@ -157,3 +157,26 @@ def test_a_damaged_account_is_refused(text: str) -> None:
     """A text that is no kept account is named so, never half taken."""
     with pytest.raises(PaperStateUnreadable):
         thaw(Exchange([BTC]), text)
+
+
+async def test_in_hedge_mode_each_order_names_its_book_and_each_word_its_side() -> None:
+    """A short is entered, protected and read as the short one of the symbol's two positions."""
+    paper = Paper()
+    assert paper.exchange.set_hedged(True, paper.clock.now_ms()) is None
+    await paper.venue.feed(SYMBOL, Decimal(100_000))
+    await paper.place(Role.ENTRY, side=Side.SELL)
+    stop = await paper.place(
+        Role.STOP,
+        side=Side.BUY,
+        kind=OrderKind.STOP_MARKET,
+        trigger_price=Decimal(101_000),
+        quantity=Decimal(0),
+        close_position=True,
+    )
+    assert isinstance(stop, OrderReported)
+    seen = [event for event in paper.told if isinstance(event, PositionSeen)]
+    assert [(event.side, event.quantity) for event in seen] == [(Direction.SHORT, Decimal("-0.01"))]
+    (read,) = await paper.venue.perform(TakeSnapshot())
+    assert isinstance(read, SnapshotTaken)
+    assert [p.side for p in read.positions] == [Direction.SHORT]
+    assert {fill.position_side for fill in read.recent_fills} == {Direction.SHORT}
