@@ -15,10 +15,11 @@ from typing import Any
 
 from bot.advisor.offline import RulesAdvisor
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
-from bot.app.worlds import ExchangeWorld, World, WorldOptions
+from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.messages import SignalRaised
 from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.universe import Rules
 from bot.shell import log as logs
 from bot.shell.clock import Clock, SystemClock
 from bot.shell.ports import BarSink, EventSink
@@ -41,13 +42,19 @@ class Part:
     symbol: str
     approval: str = "approve"
     ttl_ms: int = 60_000
+    paper: bool = False  # real prices, orders on the pretend exchange inside the service
 
     def as_json(self) -> str:
         """For the command line of a process."""
         return json.dumps(asdict(self))
 
 
-def service_of(part: Part, bot: BotConfig | None = None, symbols: tuple[str, ...] = ()) -> Service:
+def service_of(
+    part: Part,
+    bot: BotConfig | None = None,
+    symbols: tuple[str, ...] = (),
+    universe: Rules | None = None,
+) -> Service:
     """The real service with real adapters on the stage's addresses; by default the story's bot."""
 
     def make_world(
@@ -58,15 +65,26 @@ def service_of(part: Part, bot: BotConfig | None = None, symbols: tuple[str, ...
         bar_sink: BarSink,
         exposed: tuple[str, ...],
     ) -> World:
-        del store, exposed
+        options = WorldOptions(
+            rest_url=part.rest,
+            ws_url=part.ws,
+            symbols=symbols or (part.symbol,),
+            timeframes=("1m",),
+            held=exposed,
+            sandbox_allowed=True,
+        )
+        if part.paper:
+            return PaperWorld(
+                options,
+                wallet_usdt=Decimal(10_000),
+                clock=clock,
+                sink=sink,
+                bar_sink=bar_sink,
+                load=lambda: store.note("paper:story"),
+                save=lambda text: store.set_note("paper:story", text, user_id=OWNER),
+            )
         return ExchangeWorld(
-            WorldOptions(
-                rest_url=part.rest,
-                ws_url=part.ws,
-                symbols=symbols or (part.symbol,),
-                timeframes=("1m",),
-                sandbox_allowed=True,
-            ),
+            options,
             api_key=part.api_key,
             api_secret=part.api_secret,
             clock=clock,
@@ -98,7 +116,10 @@ def service_of(part: Part, bot: BotConfig | None = None, symbols: tuple[str, ...
         confirm_bps=Decimal(500),
     )
     options = ServiceOptions(
-        database_url=f"sqlite+aiosqlite:///{part.database}", venue_name="demo", bots=(bot,)
+        database_url=f"sqlite+aiosqlite:///{part.database}",
+        venue_name="demo",
+        bots=(bot,),
+        universe=universe,
     )
     return Service(options, Makers(world=make_world, advisor=hire, control=control))
 

@@ -61,9 +61,9 @@ class Stage:
         return actor.Part(**{**values, **changes})
 
     @asynccontextmanager
-    async def service(self, part: actor.Part) -> AsyncIterator[Service]:
+    async def service(self, part: actor.Part, **more: Any) -> AsyncIterator[Service]:
         """A ready service in this process, its owner paired; stopped afterwards as by SIGTERM."""
-        service, stop = actor.service_of(part), asyncio.Event()
+        service, stop = actor.service_of(part, **more), asyncio.Event()
         task = asyncio.create_task(service.run(stop))
         try:
             await self.until(lambda: service.ready.is_set() or task.done(), "ready")
@@ -223,9 +223,9 @@ class Actor:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """A stage set up and taken down."""
-    tape = WalkTape(5, (SYMBOL,))
+async def stage(folder: Path, symbols: tuple[str, ...] = (SYMBOL,)) -> AsyncIterator[Stage]:
+    """A stage set up and taken down; its exchange trades these symbols."""
+    tape = WalkTape(5, symbols)
     exchange = ExchangeSandbox(
         tape=tape,
         instruments=instruments_for(tape.first_prices),
