@@ -270,8 +270,7 @@ def _unfound(draft: Draft, order: Order, asked_ms: int) -> Order:
     ask_at_ms = order.ask_at_ms
     if asked_ms < counts_ms and ask_at_ms is not None:
         ask_at_ms = min(ask_at_ms, max(counts_ms, draft.now_ms + 1))
-    unfound_ms = max(order.unfound_ms, asked_ms)
-    return draft.set_order(order, unfound_ms=unfound_ms, ask_at_ms=ask_at_ms)
+    return draft.set_order(order, unfound_ms=max(order.unfound_ms, asked_ms), ask_at_ms=ask_at_ms)
 
 
 def _filled(draft: Draft, given: Filled) -> None:
@@ -405,7 +404,8 @@ def _sweep(draft: Draft, given: Sweep) -> None:
         order = draft.trade.order(order_id)
         if order is not None and not order.is_over and order.sent_ms < given.asked_ms:
             order = _unfound(draft, order, given.asked_ms)
-            draft.set_order(order, ask_at_ms=draft.now_ms)
+            asks = 0 if given.first else order.asks  # A new life begins with short pauses.
+            draft.set_order(order, ask_at_ms=draft.now_ms, asks=asks)
     trade, now_ms = draft.trade, draft.now_ms
     if given.first and trade.unprotected_since_ms is not None:
         # Its clock ran while nobody was there to place a stop. Closing is for one that we cannot

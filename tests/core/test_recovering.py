@@ -136,6 +136,18 @@ def test_deadlines_that_ran_out_while_dead_wait_for_the_first_reading() -> None:
     assert case.trade().unprotected_ms == TIMING.unprotected_max_ms * 5
 
 
+def test_a_new_life_asks_with_short_pauses_again() -> None:
+    """Pauses that grew in an earlier life do not keep an order unknown in this one."""
+    case = Case().to_pending()
+    entry = case.latest(Role.ENTRY)
+    case.wait(60_000)
+    killed(case).snapshot().wait(5)
+    case.missing(entry).wait(TIMING.ask_after_ms)
+    assert [asked.order_id for asked in case.of(AskOrder)] == [entry.order_id]
+    case.missing(entry)
+    assert order_state(case, entry) is OrderState.ABSENT
+
+
 def test_what_cannot_be_protected_after_a_restart_is_closed_in_bounded_time() -> None:
     """The clock that begins anew is as long as the first."""
     case = killed(Case().to_bare(), down_ms=TIMING.unprotected_max_ms * 5)
