@@ -10,10 +10,11 @@ Must not know: any rule, whose trades these are, the present moment.
 
 import csv
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from data.money import ZERO
@@ -139,21 +140,18 @@ _Bare = tuple[int, int, Decimal]  # closed_ms, outcome, equity
 
 def fold(results: Iterable[Closed]) -> History:
     """The history of these trades, in whatever order they come."""
-    overall: list[Mark] = []
-    symbols: dict[str, list[Mark]] = {}
-    models: dict[str, list[Mark]] = {}
-    earned_usdt = ZERO
-    for result in in_order(results):
-        bare = _bare(result)
-        earned_usdt += result.pnl_usdt
-        _put(overall, bare)
-        _put(symbols.setdefault(result.symbol, []), bare)
-        _put(models.setdefault(result.model, []), bare)
+    ordered = in_order(results)
+    overall = [_bare(result) for result in ordered]
+    symbols: dict[str, list[_Bare]] = defaultdict(list)
+    models: dict[str, list[_Bare]] = defaultdict(list)
+    for result, bare in zip(ordered, overall, strict=True):
+        symbols[result.symbol].append(bare)
+        models[result.model].append(bare)
     return History(
-        overall=_kept(overall, len(overall)),
-        symbols={name: _kept(marks, len(marks)) for name, marks in symbols.items()},
-        models={name: _kept(marks, len(marks)) for name, marks in models.items()},
-        earned_usdt=earned_usdt,
+        overall=_track(overall),
+        symbols={name: _track(bares) for name, bares in symbols.items()},
+        models={name: _track(bares) for name, bares in models.items()},
+        earned_usdt=sum((result.pnl_usdt for result in ordered), ZERO),
     )
 
 
@@ -168,9 +166,7 @@ def in_order(results: Iterable[AnyClosed]) -> list[AnyClosed]:
 
 def losses_in_a_row(results: Sequence[Closed]) -> int:
     """How many losses the newest of these, oldest first, end with: a zero is no loss, no win."""
-    outcomes = [_bare(result)[1] for result in results]
-    won = len(outcomes) - 1 - outcomes[::-1].index(1) if 1 in outcomes else -1
-    return outcomes[won + 1 :].count(-1)
+    return _trailing_losses([_bare(result)[1] for result in results])
 
 
 def _bare(result: Closed) -> _Bare:
@@ -180,6 +176,26 @@ def _bare(result: Closed) -> _Bare:
 
 def _rank(bare: _Bare | Mark) -> tuple[int, int, Decimal]:
     return bare[0], -bare[1], bare[2].copy_negate()
+
+
+def _track(bares: list[_Bare]) -> Track:
+    cut = _cut(bares)
+    marks = [_standing(bares[:cut])] if cut else []
+    for bare in bares[cut:]:
+        _put(marks, bare)
+    return Track(marks=tuple(marks[1:] if cut else marks), count=len(bares))
+
+
+def _standing(bares: list[_Bare]) -> Mark:
+    """Where everything stood after these, without a mark for each of them."""
+    outcomes = [outcome for _, outcome, _ in bares]
+    peak = max(equity for _, _, equity in bares)
+    return Mark(*bares[-1], _trailing_losses(outcomes), outcomes.count(1), peak)
+
+
+def _trailing_losses(outcomes: list[int]) -> int:
+    won = len(outcomes) - 1 - outcomes[::-1].index(1) if 1 in outcomes else -1
+    return outcomes[won + 1 :].count(-1)
 
 
 def _put(marks: list[Mark], bare: _Bare) -> None:
@@ -226,10 +242,15 @@ def _rebuilt(track: Track, place: int, tail: list[_Bare], added: int) -> Track:
 
 
 def _kept(marks: list[Mark], count: int) -> Track:
-    if len(marks) > KEPT_BEFORE:
-        live = bisect_right(marks, marks[-1].closed_ms - KEPT_MS, key=attrgetter("closed_ms"))
-        marks = marks[max(0, live - KEPT_BEFORE) :]
-    return Track(marks=tuple(marks), count=count)
+    return Track(marks=tuple(marks[_cut(marks) :]), count=count)
+
+
+def _cut(marks: Sequence[_Bare | Mark]) -> int:
+    """How many of the oldest no rule can ask for any more."""
+    if len(marks) <= KEPT_BEFORE:
+        return 0
+    live = bisect_right(marks, marks[-1][0] - KEPT_MS, key=itemgetter(0))
+    return max(0, live - KEPT_BEFORE)
 
 
 def _or_gone(tracks: dict[str, Track], name: str, track: Track) -> dict[str, Track]:

@@ -4,7 +4,7 @@ A check is called `memory:` and the rule's id, so that whatever a rule kept out 
 it. Must not know: how a verdict comes about (`memory`), or any limit that is not memory's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,9 +15,11 @@ from data.model import Signal
 from data.money import plain
 from memory.limits import Limits, combine
 from memory.rules import About
-from memory.verdict import Verdict
+from memory.verdict import RULE_IDS, Verdict
 
 PREFIX: Final = "memory:"
+_PREFERS: Final = "model_preferred"
+_ALL_BUT_PREFERS: Final = frozenset(RULE_IDS) - {_PREFERS}
 
 
 def verdicts_for(
@@ -92,17 +94,21 @@ def shrunk_to_nothing(verdicts: Iterable[Verdict]) -> tuple[Check, ...]:
     )
 
 
-def in_turn(desk: Desk, now_ms: int) -> tuple[str, ...]:
-    """Running bots in the order in which they look at one moment's bar: preferred models first."""
+def in_turn(desk: Desk, bot_ids: Sequence[str], now_ms: int) -> tuple[str, ...]:
+    """Bots in the order in which they look at one bar: those of a preferred model go first."""
+    if len(bot_ids) < 2:
+        return tuple(bot_ids)
 
     def is_late(bot_id: str) -> bool:
         config = desk.bots[bot_id]
-        if "model_preferred" in config.memory_off:
+        if _PREFERS in config.memory_off:
             return False
-        preferred = limits_of(desk, config, now_ms).models_preferred
-        return bool(preferred) and config.strategy not in preferred
+        verdicts = desk.memory.verdicts(
+            bot_id, now_ms, off=_ALL_BUT_PREFERS, tuning=config.memory_tuning
+        )
+        return bool(verdicts) and config.strategy not in combine(verdicts, now_ms).models_preferred
 
-    return tuple(sorted(desk.running, key=is_late))
+    return tuple(sorted(bot_ids, key=is_late))
 
 
 def _yields(desk: Desk, config: BotConfig, signal: Signal, preferred: str, free: int) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bot.replay import bench_protect, bench_wire, sim
+from bot.replay import bench_memory, bench_protect, bench_wire, sim
 from bot.shell.clock import wall_monotonic_s
 
 SIM_SEEDS: Final = 300
@@ -105,6 +105,16 @@ def sim_rate() -> list[Figure]:
     return [figure("sim_rate", rate, "seeds/s", bare, (">= 100 seeds/s", rate >= 100))]
 
 
+def memory_fold() -> list[Figure]:
+    """10,000 trades folded, one more added, one signal asked about; floors: summing, copying."""
+    told = bench_memory.measure()
+    return [
+        figure("memory_fold", told.fold_ms, "ms", told.sum_ms, ("<= 50 ms", told.fold_ms <= 50)),
+        figure("memory_add", told.more_ms, "ms", told.copy_ms, ("<= 0.1 ms", told.more_ms <= 0.1)),
+        figure("memory_ask", told.ask_ms, "ms", told.copy_ms, ("<= 0.2 ms", told.ask_ms <= 0.2)),
+    ]
+
+
 def startup() -> list[Figure]:
     """`--help`, and from start to ready to trade; floor: an interpreter that does nothing."""
     floor_s = _median_s([sys.executable, "-c", "pass"])
@@ -122,6 +132,7 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "post_overhead": post_overhead,
     "user_storm": user_storm,
     "sim_rate": sim_rate,
+    "memory_fold": memory_fold,
     "startup": startup,
 }
 

@@ -12,8 +12,10 @@ from typing import Final
 import structlog
 
 from bot.core.desk import Desk
+from bot.core.gates import is_trading_time
 from bot.core.messages import SignalRaised
 from bot.core.presets import BotConfig
+from bot.core.remembering import in_turn
 from bot.core.strategies.strategy import Strategy
 from bot.core.strategies.window import Bars, Context, closed_before
 from bot.shell.clock import Clock
@@ -56,16 +58,19 @@ class Analyst:
             self.look(bot_id, candle)
 
     def bots_of(self, candle: Candle) -> tuple[str, ...]:
-        """The running bots that trade this symbol at this timeframe, in the desk's order."""
+        """The running bots that trade this symbol at this timeframe and hour, in their turn."""
         desk = self._desk_of()
         if not desk.ready:
             return ()
-        return tuple(
+        now_ms = self._clock.now_ms()
+        looking = [
             bot_id
             for bot_id in desk.running
             if desk.bots[bot_id].timeframe == candle.timeframe
             and _trades(desk.bots[bot_id], candle.symbol)
-        )
+            and is_trading_time(desk.bots[bot_id], now_ms)
+        ]
+        return in_turn(desk, looking, now_ms)
 
     def look(self, bot_id: str, candle: Candle) -> None:
         """One bot's look at one bar; nothing when the bar is old, or the bot has gone since."""

@@ -4,11 +4,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.core import gates
 from bot.core.desk_state import DayCount, Desk
-from bot.core.presets import BotConfig
-from bot.core.trade import Phase, Role
+from bot.core.messages import CardVerb
+from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.trade import Outcome, Phase, Role
 from bot.core.universe import Contract
 from data.model import Position
 from tests.core.build import BOT, NOW_MS, SYMBOL, Case, closed_trade, config, desk, signal
@@ -128,3 +131,136 @@ def test_every_refusal_is_told_in_words() -> None:
     """Each failed check with its value and limit."""
     checks = gates.check_entry(desk(halts=("panic",)), config(), signal(score=1.0), NOW_MS)
     assert gates.in_words(checks) == "panic; score: 1 (>= 75)"
+
+
+def test_the_accounts_places_are_counted_over_all_bots() -> None:
+    """Two bots with a place each left, an account with one: the second has to wait."""
+    one = config(account_open_trades_max=2, open_trades_max=5)
+    two = replace(one, bot_id="two")
+    case = Case(desk(one, two))
+    case.raise_signal(signal("a", symbol="AUSDT"))
+    case.raise_signal(signal("b", symbol="BUSDT", bot_id="two"))
+    case.raise_signal(signal("c", symbol="CUSDT", bot_id="two"))
+    failed = gates.failed(case.trade("c", "two").checks)
+    assert [(c.rule, c.limit, c.value) for c in failed] == [("account_open_trades", "< 2", "2")]
+
+
+def test_outside_its_hours_a_bot_takes_nothing_in() -> None:
+    """08:54 UTC on a Thursday: within 08:00 to 16:00, not on Mondays, not from 09:00 on."""
+    open_now = config(trading_from="08:00", trading_to="16:00")
+    assert refused(desk(open_now)) == []
+    later = config(trading_from="09:00", trading_to="16:00")
+    assert refused(desk(later)) == ["trading_hours"]
+    assert refused(desk(config(trading_weekdays=(0,)))) == ["trading_hours"]
+    assert not gates.is_trading_time(later, NOW_MS)
+    (check,) = [
+        c
+        for c in gates.check_entry(desk(later), later, signal(), NOW_MS)
+        if c.rule == "trading_hours"
+    ]
+    assert (check.limit, check.value) == ("09:00-16:00 UTC", "Thu 08:54")
+
+
+def test_what_is_open_is_managed_at_any_hour() -> None:
+    """Hours that end while a position is open do not stop its protection or its closing."""
+    case = Case(desk(config(trading_from="08:00", trading_to="09:00"))).to_pending()
+    case.now_ms += HOUR_MS
+    entry = case.latest(Role.ENTRY)
+    case.finish(entry).see(entry.quantity)
+    assert case.phase is Phase.POSITION_UNPROTECTED
+    assert case.ever_placed(Role.STOP)
+    case.report(case.latest(Role.STOP)).report(case.latest(Role.TARGET)).ask_close()
+    assert case.placed(Role.CLOSE)
+
+
+def test_every_limit_that_blocks_is_named() -> None:
+    """Score, hours, places, the day's trades, the day's loss and the wallet, all at once."""
+    bot = config(
+        trading_weekdays=(0,),
+        trades_per_day_max=3,
+        daily_loss_pct_max=Decimal(5),
+        wallet_usdt_min=Decimal(2000),
+        signals_per_day_max=2,
+    )
+    day = DayCount(day=TODAY, entries={BOT: 3}, signals={BOT: 2}, realized_usdt=Decimal(-50))
+    case = Case(desk(bot, day=day)).raise_signal(signal(score=10.0))
+    names = [c.rule for c in gates.failed(case.trade().checks)]
+    assert names == [
+        "trading_hours",
+        "score",
+        "trades_per_day",
+        "daily_loss",
+        "wallet_min",
+        "signals_per_day",
+    ]
+    assert all(name in case.trade().note for name in names)
+
+
+# -------------------------------------------------------------------------------- the last place
+
+
+def test_two_signals_of_one_moment_cannot_both_have_the_last_place() -> None:
+    """The first holds it while the adviser is asked; the second is told which limit it was."""
+    case = Case(desk(config(open_trades_max=1)))
+    case.raise_signal(signal("a", symbol="AUSDT")).raise_signal(signal("b", symbol="BUSDT"))
+    assert case.trade("a").phase is Phase.EVALUATING
+    assert [c.rule for c in gates.failed(case.trade("b").checks)] == ["open_trades"]
+
+
+def test_a_card_before_a_person_holds_its_place() -> None:
+    """Until it is answered or expires; then the place is free again."""
+    bot = config(approval_mode=ApprovalMode.APPROVE, open_trades_max=1, approval_ttl_ms=8_000)
+    case = Case(desk(bot)).raise_signal().decide()
+    case.raise_signal(signal("b", symbol="BUSDT"))
+    assert case.trade("b").outcome is Outcome.BLOCKED
+    case.wait(8_000)
+    case.raise_signal(signal("c", symbol="CUSDT"))
+    assert case.trade("c").phase is Phase.EVALUATING
+
+
+def test_of_two_cards_only_as_many_taps_count_as_the_day_has_trades() -> None:
+    """Two cards may be shown; at the tap the day's last trade goes to whoever is first."""
+    bot = config(approval_mode=ApprovalMode.APPROVE, open_trades_max=2, trades_per_day_max=1)
+    case = Case(desk(bot))
+    for name in ("a", "b"):
+        case.raise_signal(signal(name, symbol=f"{name.upper()}USDT")).decide(name=name)
+    case.tap(CardVerb.APPROVE, name="a")
+    case.tap(CardVerb.APPROVE, name="b")
+    assert len(case.ever_placed(Role.ENTRY)) == 1
+    assert case.trade("b").outcome is Outcome.BLOCKED
+    assert "trades_per_day" in case.trade("b").note
+
+
+@given(
+    st.lists(st.sampled_from(["signal", "decide", "tap", "wait"]), max_size=40),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.integers(1, 4),
+)
+def test_no_interleaving_exceeds_places_or_trades_of_the_day(
+    moves: list[str], mine: int, of_account: int, of_day: int
+) -> None:
+    """Signals, answers, taps and expiries in any order: the limits hold at every step (5)."""
+    bot = config(
+        approval_mode=ApprovalMode.APPROVE,
+        open_trades_max=mine,
+        account_open_trades_max=of_account,
+        trades_per_day_max=of_day,
+        approval_ttl_ms=5_000,
+    )
+    case, raised = Case(desk(bot)), 0
+    for move in moves:
+        waiting = {t.phase: t.signal.signal_id for t in case.desk.working() if t.signal}
+        if move == "signal":
+            raised += 1
+            case.raise_signal(signal(f"s{raised}", symbol=f"S{raised}USDT"))
+        elif move == "decide" and Phase.EVALUATING in waiting:
+            case.decide(name=waiting[Phase.EVALUATING])
+        elif move == "tap" and Phase.AWAITING_APPROVAL in waiting:
+            case.tap(CardVerb.APPROVE, name=waiting[Phase.AWAITING_APPROVAL])
+        else:
+            case.wait(1_000)
+        working = len(case.desk.working())
+        assert working <= mine
+        assert not of_account or working <= of_account
+        assert len(case.ever_placed(Role.ENTRY)) <= of_day

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.presets import BotConfig
+from bot.core.presets import BotConfig, Sizing
 from bot.core.sizing import MARGIN_RESERVE_RATIO, TAKER_FEE_RATIO, Funds, plan_of
 from bot.core.supervisor import Levels
 from bot.core.trade import Plan
@@ -135,6 +136,8 @@ PRICES = st.decimals("0.01", "100000", places=2)
     leverage=st.integers(1, 125),
     step=st.sampled_from([Decimal(s) for s in ("0.001", "0.01", "1", "0.00001", "5")]),
     kind=st.sampled_from((OrderKind.MARKET, OrderKind.LIMIT)),
+    sizing=st.sampled_from(Sizing),
+    wanted=st.decimals("0", "1000000", places=3),
 )
 def test_no_plan_exceeds_any_bound(
     wallet: Decimal,
@@ -146,6 +149,8 @@ def test_no_plan_exceeds_any_bound(
     leverage: int,
     step: Decimal,
     kind: OrderKind,
+    sizing: Sizing,
+    wanted: Decimal,
 ) -> None:
     """Whatever the input: risk within budget, on the step, above the minima, margin free (5)."""
     direction = Direction.LONG if stop < entry else Direction.SHORT
@@ -154,8 +159,22 @@ def test_no_plan_exceeds_any_bound(
     )
     free = wallet * free_pct / 100
     listing = instrument(step_size=step, market_step_size=2 * step, market_quantity_max=Decimal(50))
-    bot = config(risk_pct=risk_pct, leverage=leverage, entry_kind=kind)
-    given_funds = Funds(wallet_usdt=wallet, free_usdt=free, share=share)
+    bot = config(
+        risk_pct=risk_pct,
+        leverage=leverage,
+        entry_kind=kind,
+        sizing=sizing,
+        margin_target_usdt=wanted,
+        amount_usdt=wanted,
+        compounding=sizing is Sizing.AMOUNT,
+    )
+    given_funds = Funds(
+        wallet_usdt=wallet,
+        free_usdt=free,
+        share=share,
+        quantity_wanted=wanted,
+        earned_usdt=wanted - 1000,
+    )
     plan, checks = plan_of(bot, levels, listing, given_funds)
     if plan is None:
         assert any(not c.passed for c in checks)
@@ -170,3 +189,76 @@ def test_no_plan_exceeds_any_bound(
     assert plan.notional_usdt <= wallet  # notional_pct_max is 100
     assert plan.notional_usdt / plan.leverage <= free * MARGIN_RESERVE_RATIO
     assert 1 <= plan.leverage <= min(leverage, 50)
+
+
+def test_a_margin_target_is_margin_times_leverage_over_entry() -> None:
+    """20 USDT at 5 times leverage and 100: one unit; half of it is 0.5."""
+    bot = config(sizing=Sizing.MARGIN_TARGET, margin_target_usdt=Decimal(20))
+    assert sized(bot).quantity == Decimal(1)
+    half = Funds(wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), share=Decimal("0.5"))
+    assert sized(bot, half).quantity == Decimal("0.5")
+
+
+def test_a_margin_target_is_cut_to_the_risk() -> None:
+    """1,000 x 5 / 100 is 50 units; the stop may cost 10 USDT, which is 4.764 units."""
+    bot = config(sizing=Sizing.MARGIN_TARGET, margin_target_usdt=Decimal(1000))
+    assert sized(bot).quantity == Decimal("4.764")
+
+
+@pytest.mark.parametrize(
+    ("earned", "compounding", "quantity"),
+    [("0", True, "1"), ("5", True, "1.05"), ("-40", True, "0.6"), ("500", False, "1")],
+)
+def test_compounding_adds_what_the_bot_has_earned(
+    earned: str, quantity: str, *, compounding: bool
+) -> None:
+    """The first trade is worth 100 USDT; later ones 100 and what the bot has made or lost."""
+    bot = config(sizing=Sizing.AMOUNT, amount_usdt=Decimal(100), compounding=compounding)
+    given_funds = Funds(
+        wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), earned_usdt=Decimal(earned)
+    )
+    assert sized(bot, given_funds).quantity == Decimal(quantity)
+
+
+def test_a_bot_that_lost_its_whole_amount_trades_no_more() -> None:
+    """Its losses are limited to what it was given."""
+    bot = config(sizing=Sizing.AMOUNT, amount_usdt=Decimal(100), compounding=True)
+    broke = Funds(wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), earned_usdt=Decimal(-100))
+    assert refused_by(bot, broke) == ["quantity_min", "notional_min", "trade_value_min"]
+
+
+def test_an_amount_waits_for_the_balance() -> None:
+    """100 USDT at once need 100 of margin: with 50 free nothing is ordered, not half of it."""
+    bot = config(sizing=Sizing.AMOUNT, amount_usdt=Decimal(100), leverage=1)
+    assert refused_by(bot, funds(1000, free=50)) == ["free_margin"]
+    target = config(sizing=Sizing.MARGIN_TARGET, margin_target_usdt=Decimal(60), leverage=1)
+    assert refused_by(target, funds(1000, free=50)) == ["free_margin"]
+
+
+@pytest.mark.parametrize(
+    ("suggested", "quantity"),
+    [("1.5", "1.5"), ("1000", "4.764"), (None, "4.764")],
+)
+def test_an_advisers_quantity_only_ever_shrinks(suggested: str | None, quantity: str) -> None:
+    """What it suggests within every limit; without a word, by risk."""
+    bot = config(sizing=Sizing.ADVISER)
+    wanted = Decimal(suggested) if suggested is not None else None
+    given_funds = Funds(wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=wanted)
+    assert sized(bot, given_funds).quantity == Decimal(quantity)
+
+
+@pytest.mark.parametrize("suggested", ["0", "-5", "NaN", "Infinity", "0.0001"])
+def test_an_absurd_suggestion_orders_nothing(suggested: str) -> None:
+    """Nothing, less than nothing, and no number at all."""
+    given_funds = Funds(
+        wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=Decimal(suggested)
+    )
+    assert "quantity_min" in refused_by(config(sizing=Sizing.ADVISER), given_funds)
+
+
+def test_only_its_own_sizing_reads_a_suggestion() -> None:
+    """A bot that sizes by itself does not hear the adviser's quantity."""
+    given_funds = Funds(
+        wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=Decimal(1)
+    )
+    assert sized(given_funds=given_funds).quantity == Decimal("4.764")
