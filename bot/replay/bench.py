@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bot.replay import bench_memory, bench_protect, bench_wire, sim
+from bot.replay import bench_market, bench_memory, bench_protect, bench_wire, sim
 from bot.shell.clock import wall_monotonic_s
+from bot.shell.log import configure
 
 SIM_SEEDS: Final = 300
 RUNS: Final = 5
@@ -98,6 +99,64 @@ def user_storm() -> list[Figure]:
     ]
 
 
+def feed_frame() -> list[Figure]:
+    """CPU time of a kline frame, socket to window; floor: a bare receive and decode of the same."""
+    told = bench_market.measure_frame()
+    ratio, rate = round(told.ratio, 3), 1e6 / told.ours_us
+    goal = figure("feed_frame", told.ours_us, "us", told.bare_us, ("<= 1.5x", ratio <= 1.5))
+    floor = 1e6 / told.bare_us
+    return [
+        replace(goal, ratio=ratio),
+        figure("feed_rate", rate, "frames/s", floor, (">= 30000 frames/s", rate >= 30_000)),
+    ]
+
+
+def feed_600() -> list[Figure]:
+    """600 symbols on three timeframes, four updates a second; floor: the frames that were sent."""
+    told = bench_market.measure_feed(600)
+    sent, memory = told.frames + told.lost, told.rss_mb_peak
+    enough = told.frames_a_second >= 600 * 3 * 4
+    lag_ms = told.lag_p99_ms
+    return [
+        figure("feed_600", told.frames, "frames", sent, ("none lost", told.lost == 0 and enough)),
+        figure("feed_600_lag", lag_ms, "ms", told.lag_max_ms, ("p99 <= 50 ms", lag_ms <= 50)),
+        figure("feed_600_memory", memory, "MiB", 0, ("<= 300 MiB", memory <= 300)),
+    ]
+
+
+def feed_growth() -> list[Figure]:
+    """CPU time of a frame with 600 symbols; floor: with 40."""
+    few, many = bench_market.measure_feed(40), bench_market.measure_feed(600)
+    met = many.cpu_us <= 1.15 * few.cpu_us
+    return [figure("feed_growth", many.cpu_us, "us", few.cpu_us, ("<= 1.15x", met))]
+
+
+def memory_40() -> list[Figure]:
+    """The whole service on paper with 40 symbols, all warm; floor: the same with one."""
+    return [_memory("memory_40", 40, 150)]
+
+
+def memory_600() -> list[Figure]:
+    """The whole service on paper with 600 symbols, all warm; floor: the same with one."""
+    return [_memory("memory_600", 600, 300)]
+
+
+def warmup_40() -> list[Figure]:
+    """40 symbols on three timeframes from cold to shown; floor: the same pages read bare.
+
+    The second figure is the plan for 600, whose length is the weight limit's; trading is possible
+    meanwhile on what is ready.
+    """
+    told = bench_market.measure_warm_up()
+    least_s = 3_600 / 2_400 * 60  # weight of 1,800 pages at the whole limit of a minute
+    within = told.warm_s <= 5 and told.weight <= 2_400
+    sys.stderr.write(f"600 symbols: {told.plan}; {told.early} ready after {told.warm_s:.1f} s\n")
+    return [
+        figure("warmup_40", told.warm_s, "s", told.bare_s, ("<= 5 s", within)),
+        figure("warmup_600_plan", told.plan_s, "s", least_s, ("some at once", told.early > 0)),
+    ]
+
+
 def sim_rate() -> list[Figure]:
     """Seeds a second on one core, each run twice; floor: the same worlds without invariants."""
     rate = _rate(lambda seed: sim.run_seed(seed))
@@ -131,6 +190,12 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "protect": protect,
     "post_overhead": post_overhead,
     "user_storm": user_storm,
+    "feed_frame": feed_frame,
+    "feed_600": feed_600,
+    "feed_growth": feed_growth,
+    "memory_40": memory_40,
+    "memory_600": memory_600,
+    "warmup_40": warmup_40,
     "sim_rate": sim_rate,
     "memory_fold": memory_fold,
     "startup": startup,
@@ -144,6 +209,7 @@ def main(names: tuple[str, ...], as_json: bool) -> int:
         known = ", ".join(BENCHMARKS)
         sys.stderr.write(f"no benchmark is called {', '.join(unknown)}; there are {known}\n")
         return 2
+    configure(level="error")  # what is measured has nothing to say; stdout is the figures
     figures: list[Figure] = []
     for name in names or tuple(BENCHMARKS):
         sys.stderr.write(f"measuring {name} ...\n")
@@ -211,6 +277,11 @@ def _until_ready_s(ready: dict[str, Any]) -> float:
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def _memory(name: str, symbols: int, most_mb: int) -> Figure:
+    one_mb, all_mb = (bench_market.measure_memory(count) for count in (1, symbols))
+    return figure(name, all_mb, "MiB", one_mb, (f"<= {most_mb} MiB", all_mb <= most_mb))
 
 
 def _median_s(command: list[str]) -> float:

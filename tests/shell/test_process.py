@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from bot.shell.process import cpu_s, rss_mb_peak
+from bot.shell.process import cpu_s, rss_mb, rss_mb_peak
 
 ASK = "from bot.shell.process import rss_mb_peak; print(rss_mb_peak())"
 
@@ -24,3 +24,13 @@ def test_work_costs_processor_time() -> None:
     before_s = cpu_s()
     assert sum(number * number for number in range(300_000)) > 0
     assert cpu_s() > before_s
+
+
+def test_memory_of_another_process_can_be_asked_for() -> None:
+    """Resident now is never more than the most there was; a child's is its own."""
+    assert 1 < rss_mb() <= rss_mb_peak()
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert 0 < rss_mb(child.pid) < rss_mb_peak()
+    finally:
+        child.communicate(b"\n")
