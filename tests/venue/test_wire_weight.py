@@ -69,3 +69,23 @@ def test_a_request_heavier_than_its_share_goes_alone() -> None:
     budget = WeightBudget(limit=10)
     assert _wait(budget, WARM, 40) == 0
     assert _wait(budget, WARM, 40) > 0
+
+
+def test_room_is_told_without_booking_it() -> None:
+    """Warming may use 1,440 of 2,400 a minute: what is beyond waits for as many minutes."""
+    budget = WeightBudget()
+    now_ms = 60_000 * 7 + 20_000
+    rooms = [
+        budget.room_ms(priority=Priority.WARMING, weight=weight, now_ms=now_ms)
+        for weight in (1_440, 1_441, 3_600)
+    ]
+    assert rooms == [0, 40_000, 40_000 + 60_000]
+    assert budget.used == 0
+    assert budget.share(Priority.WARMING) == 1_440
+
+
+def test_there_is_no_room_during_a_pause() -> None:
+    """What the exchange ordered holds for whoever plans ahead, too."""
+    budget = WeightBudget()
+    budget.pause(until_ms=5_000, now_ms=1_000, banned=False)
+    assert budget.room_ms(priority=Priority.READING, weight=1, now_ms=2_000) == 3_000
