@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bot.replay import bench_market, bench_memory, bench_protect, bench_wire, sim
+from bot.replay import bench_burst, bench_market, bench_memory, bench_protect, bench_wire, sim
 from bot.shell.clock import wall_monotonic_s
 from bot.shell.log import configure
 
@@ -76,6 +76,21 @@ def post_overhead() -> list[Figure]:
             figure("post_whole", told.gateway_us, "us", told.bare_us, ("<= 2x", whole <= 2)),
             ratio=whole,
         ),
+    ]
+
+
+def react_burst() -> list[Figure]:
+    """120 bars closing at once, ten entries: last frame to last bytes; floor: disk and sockets.
+
+    The floor is two commits of ten steps and ten bare POSTs, in the same run.
+    """
+    told = asyncio.run(bench_burst.measure())
+    sys.stderr.write(told.in_words() + "\n")
+    median_ms, slow_ms = told.percentile(0.5), told.percentile(0.99)
+    floor = bench_burst.percentile_of(told.floor_ms, 0.5)
+    return [
+        figure("react_burst", median_ms, "ms", floor, ("<= 10 ms", median_ms <= 10)),
+        figure("react_burst_p99", slow_ms, "ms", floor, ("<= 40 ms", slow_ms <= 40)),
     ]
 
 
@@ -188,6 +203,7 @@ def startup() -> list[Figure]:
 
 BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "protect": protect,
+    "react_burst": react_burst,
     "post_overhead": post_overhead,
     "user_storm": user_storm,
     "feed_frame": feed_frame,

@@ -138,7 +138,7 @@ async def _trade(ready: dict[str, Any], store: Store, watch: _Stopwatch) -> None
                 venue=gateway,
                 advisor=Yes(),
                 notifier=Nobody(),
-                question_of=_question,
+                question_of=question_of,
                 mark_price=lambda _symbol: (prices[-1], clock.now_ms()),
             ),
             clock=clock,
@@ -206,7 +206,8 @@ def _signal(instrument: Instrument, price: Decimal, number: int) -> Signal:
     )
 
 
-def _question(desk: Desk, command: AskAdvisor) -> Question:
+def question_of(desk: Desk, command: AskAdvisor) -> Question:
+    """A question without facts: `Yes` reads none."""
     return Question(
         version=1,
         trade_id=command.trade_id,

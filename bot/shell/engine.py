@@ -14,6 +14,7 @@ Must not know: any adapter, or what an event means.
 
 import asyncio
 import itertools
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -45,13 +46,14 @@ from bot.core.trade import Phase, Role, Trade
 from bot.shell.clock import Clock, wall_monotonic_s
 from bot.shell.inbox import Inbox
 from bot.shell.ports import Kept
-from bot.shell.steps import Core, Observer, Ports, StepRecord, rests, unanswered, urgency
+from bot.shell.steps import Core, Observer, Ports, StepRecord, can_wait, rests, unanswered, urgency
 from data.model import Action, Decision, ExitReason
 from data.store.errors import StorageFull
 
 HEARTBEAT_S: Final = 5.0  # the loop turns at least this often; a sixth of the unit's WatchdogSec
 WOKE_AGAIN_S: Final = 0.05  # a deadline that Woke did not move is not asked about in a hot loop
 STOP_WAIT_S: Final = 10.0  # for bare positions and answers at SIGTERM; the unit allows 30 s
+GATHER_S: Final = 0.002  # a wish may wait so long for the next ones: a transaction takes as much
 BATCH_MAX: Final = 64  # steps kept in one transaction: about 5 ms of stepping
 BACKLOG_MAX: Final = 2_000  # steps held back while the disk is full
 ERRANDS_MAX: Final = 256  # requests in flight; above it questions fail and are asked again
@@ -188,9 +190,10 @@ class Engine:
     # The turn
 
     async def _turn(self) -> None:
-        """Step what waits, up to the first step that wishes something; keep it all; then send.
+        """Step what waits, keep it all, then send what it wishes.
 
-        Frames come in bursts, and what a disk takes time for is one transaction, not one event.
+        Frames come in bursts, and what a disk takes time for is one transaction, not one event. A
+        wish waits for others a moment at most, and one that protects or closes for none.
         """
         taken = self._next()
         if taken is None:
@@ -200,12 +203,17 @@ class Engine:
                 await self._keep_backlog()
             return
         batch: list[_Turned] = []
+        until_s = math.inf
         while taken is not None:
             turned = self._step(*taken)
             if turned is not None:
                 batch.append(turned)
-            full = len(batch) >= BATCH_MAX
-            taken = None if turned is None or turned.stepped.commands or full else self._next()
+                if turned.stepped.commands:
+                    now_s = wall_monotonic_s()
+                    waits = all(map(can_wait, turned.stepped.commands))
+                    until_s = min(until_s, now_s + GATHER_S if waits else now_s)
+            over = turned is None or len(batch) >= BATCH_MAX or wall_monotonic_s() >= until_s
+            taken = None if over else self._next()
         await self._keep([turned for turned in batch if not turned.idle])
         for turned in batch:
             self._finish(turned)

@@ -90,6 +90,11 @@ def urgency(command: Command) -> int:
             assert_never(command)
 
 
+def can_wait(command: Command) -> bool:
+    """Whether a moment more is nothing to it: anything but to protect, close or cancel."""
+    return urgency(command) > 2
+
+
 def unanswered(command: VenueCommand, reason: str) -> Event:
     """The event that says nobody answered this command."""
     match command:

@@ -72,7 +72,7 @@ async def test_events_are_stepped_one_by_one_in_order_and_committed() -> None:
 
 
 async def test_a_burst_is_kept_in_few_transactions() -> None:
-    """What waits together is kept together, up to the first event that wishes something."""
+    """What waits together is kept together."""
     bench = Bench()
     engine = bench.engine()
     events = [BotSwitched(bot_id=str(n), running=True, by="owner") for n in range(100)]
@@ -82,6 +82,24 @@ async def test_a_burst_is_kept_in_few_transactions() -> None:
         await until(lambda: len(bench.journal.rows) == 100)
     assert [row[1] for row in bench.journal.rows] == events
     assert bench.journal.commits <= 3
+
+
+@pytest.mark.parametrize(
+    ("role", "commits_max"), [(Role.ENTRY, 9), (Role.STOP, 10), (Role.CLOSE, 10)]
+)
+async def test_entries_share_a_transaction_and_protection_waits_for_none(
+    role: Role, commits_max: int
+) -> None:
+    """Ten wishes that wait together: entries are kept together, each stop by itself at once."""
+    bench = Bench(core=script(BotSwitched, place(role)))
+    engine = bench.engine()
+    for number in range(10):
+        engine.post(BotSwitched(bot_id=str(number), running=True, by="owner"))
+    async with running(engine):
+        await until(lambda: len(bench.venue.asked) == 10)
+    assert bench.journal.commits <= commits_max
+    if role is not Role.ENTRY:
+        assert bench.journal.commits == 10
 
 
 async def test_nothing_is_sent_before_its_record_is_durable() -> None:
