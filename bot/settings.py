@@ -62,6 +62,7 @@ WS: Final = r"^(wss?://[^\s]+)?$"
 SYMBOL: Final = r"^[A-Z0-9]{2,30}$"
 ALLOWED: Final = {HTTP: "an http:// or https:// address", WS: "a ws:// or wss:// address"}
 Symbol = Annotated[str, Field(pattern=SYMBOL)]
+Feed = Annotated[str, Field(pattern=HTTP, min_length=1, max_length=500)]
 
 
 class Settings(BaseSettings):
@@ -127,6 +128,11 @@ class Settings(BaseSettings):
     rotation_slot_seconds: int = Field(1_800, ge=60, le=86_400, description="a symbol's turn")
     ws_max_streams_per_conn: int = Field(50, ge=1, le=1024, description="streams a connection")
 
+    strategy_dir: Path | None = Field(None, description="a folder of strategies of your own")
+    news_urls: Annotated[tuple[Feed, ...], NoDecode] = Field(
+        (), max_length=10, description="feeds (RSS, Atom, JSON) for strategies that want news"
+    )
+
     database_url: str = Field(
         "sqlite+aiosqlite:///var/bot.db",
         pattern=r"^sqlite\+aiosqlite:///.+",
@@ -163,6 +169,8 @@ class Settings(BaseSettings):
             if isinstance(values, dict) and isinstance(values.get(field), str):
                 names = values[field].upper().replace(";", ",").split(",")
                 values = {**values, field: tuple(n.strip() for n in names if n.strip())}
+        if isinstance(values, dict) and isinstance(values.get("news_urls"), str):
+            values = {**values, "news_urls": tuple(values["news_urls"].replace(",", " ").split())}
         return values
 
     @model_validator(mode="after")
@@ -295,7 +303,8 @@ def _allowed(field: FieldInfo) -> str:
     if kind is bool:
         return "true or false"
     if get_origin(kind) is tuple:
-        return "a list of symbols such as BTCUSDT,ETHUSDT"
+        feeds = Feed in get_args(kind)
+        return "a list of addresses" if feeds else "a list of symbols such as BTCUSDT,ETHUSDT"
     least = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
     most = next((m.le for m in field.metadata if hasattr(m, "le")), None)
     if least is not None and most is not None:

@@ -23,6 +23,7 @@ import structlog
 from bot import settings as configuration
 from bot.advisor.gemini import GeminiAdvisor, GeminiConfig
 from bot.advisor.offline import RulesAdvisor
+from bot.app.analysis import plan_analysis
 from bot.app.keeper import Keeper
 from bot.app.keys import ExchangeKeys, read_keys
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
@@ -222,7 +223,12 @@ def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers
 
     badge = settings.world.value.upper()
     control = ControlSettings(token=chat.token, base_url=chat.base_url, mode_badge=badge)
-    return Makers(world=make_world, advisor=hire, control=control)
+    return Makers(
+        world=make_world,
+        advisor=hire,
+        control=control,
+        analysis=plan_analysis(settings.strategy_dir, settings.news_urls),
+    )
 
 
 def _world_options(settings: Settings, exposed: tuple[str, ...]) -> WorldOptions:

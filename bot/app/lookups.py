@@ -7,9 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.shell.errors import SettingFault
+
+if TYPE_CHECKING:
+    from bot.shell.strategy_book import Loaded
 
 
 def memory(trades: Path, now_ms: int, *, as_json: bool) -> int:
@@ -46,10 +49,50 @@ def commands(*, as_json: bool) -> int:
 
 
 def strategies(*, as_json: bool) -> int:
-    """Every strategy with its parameters."""
+    """Every strategy with its parameters and source; 1 when one is broken, with its reason."""
+    from bot import settings as configuration
+    from bot.app.analysis import plan_analysis
+
+    rows: list[Any] = []
+
+    def look() -> list[Any]:
+        settings = configuration.load()
+        rows.extend(_strategy_rows(plan_analysis(settings.strategy_dir, ()).loaded))
+        return rows
+
+    failed = _print(look, as_json=as_json, line=_strategy_lines)
+    return failed or int(not all(row["ok"] for row in rows))
+
+
+def _strategy_rows(loaded: "Loaded") -> list[Any]:
     from bot.core.strategies.registry import describe
 
-    return _print(describe, as_json=as_json, line=lambda row: f"{row['name']}: {row['summary']}")
+    sound = [
+        {**row, "source": loaded.sources[row["name"]], "ok": True}
+        for row in describe(loaded.strategies)
+    ]
+    broken = [
+        {
+            "name": one.name,
+            "params": [],
+            "source": one.source,
+            "ok": False,
+            "reason": one.reason,
+            "traceback": one.traceback,
+        }
+        for one in loaded.broken
+    ]
+    return [*sound, *broken]
+
+
+def _strategy_lines(row: Any) -> str:
+    if not row["ok"]:
+        indented = "".join(f"  {line}\n" for line in row["traceback"].splitlines())
+        return f"{row['name']}: BROKEN, {row['reason']} ({row['source']})\n{indented}".rstrip()
+    params = "".join(
+        f"\n  {p['name']} = {p['default']:g}  ({p['min']:g} to {p['max']:g})" for p in row["params"]
+    )
+    return f"{row['name']}: {row['summary']} ({row['source']}){params}"
 
 
 def _print(

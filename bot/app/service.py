@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from bot.app.analysis import Analysis, AnalysisPlan
 from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
@@ -27,7 +28,6 @@ from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
 from bot.core.universe import Rules
-from bot.shell.analyst import Analyst
 from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
 from bot.shell.errors import Unknown
@@ -108,6 +108,7 @@ class Makers:
     advisor: AdvisorMaker
     control: ControlSettings
     observers: list[Observer] = field(default_factory=list)
+    analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
 
 
 class Service:
@@ -122,6 +123,7 @@ class Service:
         self._engine: Engine | None = None
         self._early: list[Event] = []
         self._watchlist: Watchlist | None = None
+        self._analysis: Analysis | None = None
         self.control: TelegramControl | None = None
         self.world: World | None = None
         self.recovered = asyncio.Event()  # the desk has read its account
@@ -179,10 +181,15 @@ class Service:
         try:
             await _prepared(world, began_s)
             engine = self._make_engine(store, world, hired, desk, seq)
-            analyst = Analyst(
-                market=world.market, clock=self._clock, desk_of=self._desk, sink=self._post
+            self._analysis = Analysis(
+                self._makers.analysis,
+                market=world.market,
+                clock=self._clock,
+                desk_of=self._desk,
+                sink=self._post,
+                notifier=self._notifier(),
             )
-            analyst_ears.append(analyst.on_bar)
+            analyst_ears.append(self._analysis.hear)
             await self._run_all(engine, world, hired, stop, began_s)
         finally:
             await hired.close()
@@ -202,7 +209,7 @@ class Service:
                 clock=self._clock,
                 random_bytes=secrets.token_bytes,
                 read_trade=Recorder.read_trade,
-                lights=lambda: _lights(world, self._desk(), self._clock, hired),
+                lights=lambda: self._lights(world, hired),
                 universe=lambda: self.watchlist.view(),
             ),
         )
@@ -259,6 +266,8 @@ class Service:
                 talk = group.create_task(self._talk(self.control), name="control")
                 world_tasks = [group.create_task(task) for task in world.tasks()]
                 world_tasks.append(group.create_task(self.watchlist.run(), name="watchlist"))
+                assert self._analysis is not None, "made with the world"
+                world_tasks += [group.create_task(task) for task in self._analysis.tasks()]
                 jobs.start()
                 opening = group.create_task(self._open(world, began_s), name="opening")
                 group.create_task(hired.warm_up(), name="warm-up")
@@ -318,6 +327,10 @@ class Service:
     def _notifier(self) -> Notifier:
         assert self.control is not None, "made before the engine"
         return self.control
+
+    def _lights(self, world: World, hired: Hired) -> list[Light]:
+        lights = _lights(world, self._desk(), self._clock, hired)
+        return [*lights, *([self._analysis.light()] if self._analysis is not None else [])]
 
     def _beat(self) -> None:
         now_s = wall_monotonic_s()

@@ -58,7 +58,7 @@ class FeedReader:
         """One feed once; how many items of it were new. Never raises for what a feed does."""
         try:
             items = parse(await _body(session, url))
-        except (FeedUnreadable, aiohttp.ClientError, TimeoutError, OSError) as fault:
+        except (TimeoutError, ValueError, aiohttp.ClientError, OSError) as fault:
             if count := self._hush.count(url):
                 reason = str(fault)[:200] or type(fault).__name__
                 log.warning("news_not_read", feed=url, reason=reason, count=count)

@@ -6,6 +6,7 @@ are loaded. Must not know: settings, bots or bars.
 """
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from math import sin
@@ -68,6 +69,7 @@ def _of_file(path: Path) -> object:
     if spec is None or spec.loader is None:
         raise StrategyFault("it is no Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look their annotations up
     spec.loader.exec_module(module)
     return _of_object(module)
 

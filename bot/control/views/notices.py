@@ -65,6 +65,7 @@ _SENTENCES: Final[dict[str, str]] = {
     ),
     "ready": mark("Ready: the exchange was read, entries are possible."),
     "memory_verdict": mark("A memory rule is in force."),
+    "strategy_disabled": mark("A strategy is broken and switched off; the others go on."),
 }
 _FIELDS: Final[dict[str, str]] = {
     "age_ms": mark("age"),
@@ -91,12 +92,14 @@ _FIELDS: Final[dict[str, str]] = {
     "rule": mark("rule"),
     "side": mark("side"),
     "status": mark("status"),
+    "strategy": mark("strategy"),
     "symbol": mark("symbol"),
     "times": mark("times"),
     "until_ms": mark("until"),
     "value": mark("value"),
     "wallet": mark("wallet"),
     "what": mark("what"),
+    "where": mark("where"),
 }
 _MARKS: Final = {Level.INFO: "", Level.WARNING: "⚠️", Level.ALARM: "🚨"}
 # Kinds whose whole news is on the card, which is redrawn at that very moment.
