@@ -166,6 +166,12 @@ def _settle(turn: Turn) -> object:
     return _ended(turn, turn.world.floor.exchange.force_settlement)
 
 
+def _contract(turn: Turn) -> object:
+    symbol, status = _symbol(turn), str(turn.body.get("status", "SETTLING"))
+    turn.world.floor.set_status(symbol, status)
+    return {"symbol": symbol, "status": status}
+
+
 def _ended(turn: Turn, act: Callable[..., Any]) -> object:
     world = turn.world
     view = act(_symbol(turn), world.now_ms())
@@ -267,6 +273,7 @@ CONTROL: Final = MappingProxyType(
         ("POST", "/sandbox/liquidate"): _liquidate,
         ("POST", "/sandbox/adl"): _adl,
         ("POST", "/sandbox/settle"): _settle,
+        ("POST", "/sandbox/contract"): _contract,
         ("POST", "/sandbox/young"): _young,
         ("POST", "/sandbox/lag"): _lag,
         ("POST", "/sandbox/ban"): _ban,

@@ -8,6 +8,7 @@ sockets, signatures, requests.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ from bot.sandbox.exchange_dialect import Json
 from bot.sandbox.exchange_frames import (
     Style,
     book_frame,
+    contract_frame,
     kline_frame,
     liquidation_frame,
     mark_frame,
@@ -131,6 +133,34 @@ class Floor:
         self.exchange.advance(symbol, price, self.now_ms, liquidity)
         self.tell_users()
         self._tell_market([(symbol, bar, False)])
+
+    def pulse(self, *, marks: bool) -> None:
+        """Say again how each open bar stands (and each mark), as the real streams do all the time.
+
+        Between two moments of the tape nothing moves, but a stream that is alive is heard.
+        """
+        for symbol in self.instruments:
+            name, moving = symbol.lower(), self.history.current(symbol, self.history.base)
+            for suffix in tuple(self._listener.wanted(name)):
+                payload = None
+                if suffix.startswith("markPrice"):
+                    market = self.exchange.markets[symbol]
+                    if marks and market.last is not None:
+                        payload = mark_frame(market, self.now_ms)
+                elif suffix.startswith("kline_") and moving is not None:
+                    timeframe = suffix.removeprefix("kline_")
+                    payload = self._kline(symbol, timeframe, moving, closes=False)
+                if payload is not None:
+                    self._listener.market(f"{name}@{suffix}", payload)
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """List or delist a contract; whoever listens to listings hears it."""
+        known = self.instruments[symbol]
+        self.instruments[symbol] = replace(known, tradable=status == "TRADING")
+        frame = contract_frame(known, status, self.now_ms)
+        self._listener.market("!contractInfo", frame)
+        for row in _coin_margined([frame]):
+            self._listener.market("!contractInfo", row)
 
     def tell_users(self) -> None:
         """Hand what the exchange has to tell its accounts to the listener."""

@@ -32,7 +32,7 @@ from bot.sandbox.exchange_records import (
 )
 from bot.sandbox.exchange_state import Market
 from bot.sandbox.tape import TIMEFRAMES_MS
-from data.model import MarginType
+from data.model import Instrument, MarginType
 from data.money import plain
 
 _CAUSE: Final = MappingProxyType(
@@ -231,6 +231,22 @@ def trade_frame(market: Market, now_ms: int) -> Json:
         "l": now_ms,
         "T": now_ms,
         "m": False,
+        "st": 1,
+    }
+
+
+def contract_frame(instrument: Instrument, status: str, now_ms: int) -> Json:
+    """A contract was listed, delisted or changed."""
+    return {
+        "e": "contractInfo",
+        "E": now_ms,
+        "s": instrument.symbol,
+        "ps": instrument.symbol,
+        "ct": "PERPETUAL",
+        "dt": 4133404800000,
+        "ot": instrument.onboard_ms,
+        "cs": status,
+        "bks": [],
         "st": 1,
     }
 

@@ -33,6 +33,7 @@ Control routes (loopback, no signature, JSON in and out; moments are market ms, 
     POST   /sandbox/liquidate   {symbol}
     POST   /sandbox/adl         {symbol, quantity?}
     POST   /sandbox/settle      {symbol}: the symbol leaves the exchange
+    POST   /sandbox/contract    {symbol, status?}: its status (SETTLING) is told and shown
     POST   /sandbox/young       {ms}: orders newer than this are not found (-2013); 0 ends it
     POST   /sandbox/lag         {ms}: signed reads show the account as it is now for so long
     POST   /sandbox/ban         {ms}: nothing but 418 for so long
@@ -70,12 +71,14 @@ from bot.sandbox.exchange_streams import Hub
 from bot.sandbox.exchange_ws_api import WsApi
 from bot.sandbox.faults import FaultPlan
 from bot.sandbox.tape import TIMEFRAMES_MS, Tape
-from bot.shell.clock import SystemClock, VirtualClock, wall_sleep_s
+from bot.shell.clock import SystemClock, VirtualClock, wall_monotonic_s, wall_sleep_s
 from data.model import Instrument
 
 HISTORY_BARS: Final = 500
 BODY_MAX: Final = 1 << 20
 TICK_S: Final = 0.05
+PULSE_S: Final = 0.25  # of the wall; open bars are told this often though nothing moves
+MARK_PULSES: Final = 4  # a mark price comes once a second
 API_KEY: Final = "sandboxkey" + "0" * 54
 API_SECRET: Final = "sandboxsecret" + "0" * 51
 PERMISSIONS: Final = {
@@ -126,6 +129,8 @@ class ExchangeSandbox:
         self.received: list[Json] = []
         self.permissions: dict[str, object] = dict(PERMISSIONS)
         self.stalls = 0
+        self._played_s = 0.0
+        self._pulses = 0
         self._tape = tape
         self.floor = Floor(
             tape=tape,
@@ -233,6 +238,10 @@ class ExchangeSandbox:
             await wall_sleep_s(TICK_S)
             self.floor.pass_time(self.now_ms())
             self.hub.expire(self.now_ms())
+            now_s = wall_monotonic_s()
+            if now_s - self._played_s >= PULSE_S:
+                self._played_s, self._pulses = now_s, self._pulses + 1
+                self.floor.pulse(marks=self._pulses % MARK_PULSES == 0)
 
     async def _drive(self, clock: SystemClock) -> None:
         patience_ms = TIMEFRAMES_MS[self._tape.timeframe]
@@ -245,6 +254,7 @@ class ExchangeSandbox:
                 self.stalls += 1
                 clock.set_now(moment_ms)
             self.floor.play()
+            self._played_s = wall_monotonic_s()
             await wall_sleep_s(0)
 
     # Requests

@@ -121,3 +121,32 @@ def test_hand_set_price_moves_the_open_bar(tmp_path: Path) -> None:
     assert bar is not None
     assert (bar.open, bar.high, bar.low, bar.close) == (10_400, 10_400, 10_100, 10_100)
     assert [name for name, _ in ear.heard] == ["btcusdt@kline_1m"] * 2
+
+
+def test_a_pulse_tells_open_bars_again_and_moves_nothing(tmp_path: Path) -> None:
+    """Four times a second the real streams say how the open bar stands: never that it closed."""
+    ear = Ear("kline_1m", "kline_5m", "markPrice@1s", "aggTrade")
+    floor = floor_of(flat_tape(tmp_path), ear)
+    floor.play()
+    before, ear.heard = list(ear.heard), []
+    floor.pulse(marks=True)
+    told = {name for name, _ in ear.heard}
+    assert told == {name for name, _ in before if not name.endswith("aggTrade")}
+    assert ear.heard == [pair for pair in before if not pair[0].endswith("aggTrade")]
+    ear.heard = []
+    floor.pulse(marks=False)
+    assert not [name for name, _ in ear.heard if "markPrice" in name]
+
+
+def test_a_delisting_is_told_with_a_row_of_the_other_market(tmp_path: Path) -> None:
+    """`!contractInfo` carries both markets, and exchangeInfo shows the new status."""
+    ear = Ear()
+    floor = floor_of(flat_tape(tmp_path), ear)
+    symbol = next(iter(floor.instruments))
+    floor.set_status(symbol, "SETTLING")
+    rows = [row for name, row in ear.heard if name == "!contractInfo" and isinstance(row, dict)]
+    assert [(row["s"], row["cs"], row["st"]) for row in rows] == [
+        (symbol, "SETTLING", 1),
+        ("BTCUSD_PERP", "SETTLING", 2),
+    ]
+    assert not floor.instruments[symbol].tradable
