@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
+
 from bot.core.desk import Desk
 from bot.core.messages import (
     AskAdvisor,
