@@ -19,6 +19,8 @@ from bot.control.outbox import Message, Outbox, Priority
 from bot.control.tokens import Tokens
 from bot.control.views.card import header, keyboard
 from bot.control.views.look import Look, View, mark
+from bot.control.views.memory import memory
+from bot.control.views.risk import risk
 from bot.control.views.status import CommandHelp, Light, bots, help_page, status
 from bot.control.views.terms import Verb, closed_of
 from bot.control.views.universe import universe
@@ -140,6 +142,21 @@ async def _universe(world: World, said: Said) -> View:
     return View(html=universe(look, view))
 
 
+async def _memory(world: World, said: Said) -> View:
+    return await _of_bot(world, said, memory)
+
+
+async def _risk(world: World, said: Said) -> View:
+    return await _of_bot(world, said, risk)
+
+
+async def _of_bot(world: World, said: Said, draw: Callable[[Look, Desk, str], Html]) -> View:
+    look, desk = await world.look(said.user), world.desk_of()
+    if said.argument and said.argument not in desk.bots:
+        return _no_such_bot(look, world, said.argument)
+    return View(html=draw(look, desk, said.argument))
+
+
 async def _pause(world: World, said: Said) -> View:
     look, wanted = await world.look(said.user), said.argument
     if wanted and wanted not in world.desk_of().bots:
@@ -228,6 +245,9 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("bots", "", mark("every bot and where it stands"), _EVERYONE, _bots),
         ("universe", "", mark("what is watched, whose turn is next, what is set aside"),
          _EVERYONE, _universe),
+        ("memory", "BOT", mark("memory's rules in force: why, and until when"), _EVERYONE,
+         _memory),
+        ("risk", "BOT", mark("a bot's limits and what is used of them"), _EVERYONE, _risk),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), _EVERYONE,
          _why),
         ("pause", "BOT", mark("no new entries, for one bot or all"), _TRADERS, _pause),

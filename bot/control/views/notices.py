@@ -10,6 +10,7 @@ from typing import Final
 from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
 from bot.control.views.card import closing, header, verdict
 from bot.control.views.look import Look, day_time, distance, duration, mark, price, quantity
+from bot.control.views.memory import of_notice
 from bot.control.views.terms import closed_of, entered
 from bot.core.desk import Desk
 from bot.core.messages import Level, Tell
@@ -82,6 +83,7 @@ _FIELDS: Final[dict[str, str]] = {
     "evidence": mark("evidence"),
     "for_ms": mark("for"),
     "limit": mark("limit"),
+    "model": mark("model"),
     "order_id": mark("order"),
     "price": mark("price"),
     "quantity": mark("quantity"),
@@ -109,6 +111,10 @@ ON_CARD: Final = frozenset({"card_moved", "trade_expired", "trade_rejected"})
 def notice(look: Look, command: Tell, trade: Trade | None, desk: Desk) -> Html:
     """One notice, whatever its kind."""
     special = _SPECIAL.get(command.kind)
+    if command.kind == "memory_verdict":
+        told = of_notice(look, dict(command.fields), desk)
+        if told != NOTHING:
+            return cut(join([_mark(look, command.level), told], " "))
     body = special(look, trade, desk) if special is not None and trade is not None else NOTHING
     head = join([_mark(look, command.level), _head(look, trade)], " ")
     return cut(join([head, body or _sentence(look, command.kind), _details(look, command)]))
