@@ -97,11 +97,13 @@ def _symbols_in(file: Path) -> dict[str, tuple[Raw, npt.NDArray[np.int64]]]:
     names = raw.pop("symbol", None)
     if names is None:
         return {_name_of(file)[0]: (raw, rows)}
-    found = {}
-    for symbol in dict.fromkeys(names.tolist()):
-        chosen = names == symbol
-        found[str(symbol)] = ({k: v[chosen] for k, v in raw.items()}, rows[chosen])
-    return found
+    places: dict[str, list[int]] = {}
+    for place, symbol in enumerate(names.tolist()):
+        places.setdefault(str(symbol), []).append(place)
+    return {
+        symbol: ({name: column[chosen] for name, column in raw.items()}, rows[chosen])
+        for symbol, chosen in places.items()
+    }
 
 
 def _read_parquet(file: Path) -> Raw:
