@@ -121,17 +121,31 @@ def sandbox_world(
 
 
 @app.command()
-def replay(
+def replay(  # noqa: PLR0913 - the command line's own options
     tape: Annotated[Path, typer.Option(help="A parquet or CSV file, or a folder of them.")],
     preset: Annotated[str, typer.Option(help="Of the bot.")] = "signals",
+    strategy: Annotated[str, typer.Option(help="Another than the preset's.")] = "",
+    trend: Annotated[str, typer.Option(help="A longer timeframe to follow: 4h.")] = "",
+    strategy_dir: Annotated[Path | None, typer.Option(help="Strategies of your own.")] = None,
+    news: Annotated[Path | None, typer.Option(help="Recorded news, JSON lines.")] = None,
     first_ms: Annotated[int, typer.Option("--from", help="First moment, Unix ms.")] = 0,
     last_ms: Annotated[int, typer.Option("--to", help="First moment after, Unix ms.")] = 2**53,
     out: Annotated[Path | None, typer.Option(help="A folder for the report.")] = None,
 ) -> None:
     """A recorded tape through the service's own core; nobody is asked."""
-    from bot.replay.backtest import main
+    from bot.replay.backtest import ReplayOptions, main
 
-    raise typer.Exit(main(tape, preset, (first_ms, last_ms), (), out))
+    options = ReplayOptions(
+        tape=tape,
+        preset=preset,
+        strategy=strategy,
+        trend_timeframe=trend,
+        strategy_dir=strategy_dir,
+        news=news,
+        span_ms=(first_ms, last_ms),
+        out=out,
+    )
+    raise typer.Exit(main(options))
 
 
 @app.command()

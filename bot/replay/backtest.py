@@ -12,8 +12,7 @@ import html
 import json
 import sys
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +31,9 @@ from bot.core.messages import (
     Tell,
     Woke,
 )
-from bot.core.presets import PRESETS, ApprovalMode, BotConfig, from_preset
+from bot.core.presets import PRESETS, ApprovalMode, BotConfig, faults_of, from_preset, timeframes_of
+from bot.news.recorded import RecordedNews
+from bot.replay.tape_market import TapeMarket
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.paper_desk import carry_out
 from bot.sandbox.paper_words import events_of
@@ -42,14 +43,14 @@ from bot.shell import log as logs
 from bot.shell.analyst import Analyst
 from bot.shell.clock import VirtualClock
 from bot.shell.errors import SettingFault
-from bot.shell.ports import Window
+from bot.shell.ports import News
 from bot.shell.process import cpu_s, rss_mb_peak
 from bot.shell.questions import Questions
-from data.candles import CandleWindow
-from data.model import Candle, ClosedTrade, Instrument
+from bot.shell.strategy_book import Loaded, StrategyBook
+from bot.shell.strategy_files import load
+from data.model import Candle, ClosedTrade
 from data.money import ZERO, plain
 
-WINDOW_BARS: Final = 500
 WOKE_MAX: Final = 1_000  # deadlines that one moment may bring up; more is a loop
 COLUMNS: Final = (
     "id",
@@ -68,38 +69,17 @@ COLUMNS: Final = (
 )
 
 
-class TapeMarket:
-    """The market port over what has been played so far."""
-
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
-        self._instruments = {one.symbol: one for one in instruments}
-        self._windows: dict[tuple[str, str], CandleWindow] = {}
-        self.marks: dict[str, tuple[Decimal, int]] = {}
-
-    def instrument(self, symbol: str) -> Instrument | None:
-        """The symbol's filters."""
-        return self._instruments.get(symbol)
-
-    def mark_price(self, symbol: str) -> tuple[Decimal, int] | None:
-        """The last price played."""
-        return self.marks.get(symbol)
-
-    def window(self, symbol: str, timeframe: str) -> Window | None:
-        """Bars closed so far."""
-        return self._windows.get((symbol, timeframe))
-
-    def close_bar(self, candle: Candle) -> None:
-        """Add a closed bar."""
-        key = (candle.symbol, candle.timeframe)
-        if key not in self._windows:
-            self._windows[key] = CandleWindow(*key, capacity=WINDOW_BARS)
-        self._windows[key].append(candle)
-
-
 class Backtest:
     """One run over one tape."""
 
-    def __init__(self, tape: RecordedTape, config: BotConfig) -> None:
+    def __init__(
+        self,
+        tape: RecordedTape,
+        config: BotConfig,
+        *,
+        loaded: Loaded | None = None,
+        news: News | None = None,
+    ) -> None:
         instruments = instruments_for(tape.first_prices)
         self.exchange = Exchange(instruments)
         self.desk = Desk(account_id=config.account_id, user_id=config.user_id)
@@ -107,15 +87,18 @@ class Backtest:
         self.bars = 0
         self._tape = tape
         self._clock = VirtualClock(tape.start_ms)
-        self._market = TapeMarket(instruments)
+        self._market = TapeMarket(instruments, timeframes_of(config)[1:])
         self._ticks = {one.symbol: one.tick_size for one in instruments}
         self._queue: deque[Event] = deque()
         self._questions = Questions(market=self._market, clock=self._clock)
+        self.book = StrategyBook(loaded)
         self._analyst = Analyst(
             market=self._market,
             clock=self._clock,
             desk_of=lambda: self.desk,
             sink=self._queue.append,
+            book=self.book,
+            news=news,
         )
         self._queue.append(BotConfigured(config=config, by="replay"))
         self._queue.append(BotSwitched(bot_id=config.bot_id, running=True, by="replay"))
@@ -188,33 +171,69 @@ class Backtest:
         )
 
 
-def main(
-    tape: Path, preset: str, span_ms: tuple[int, int], symbols: tuple[str, ...], out: Path | None
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """What is replayed, and how. Empty: the preset's own."""
+
+    tape: Path
+    preset: str = "signals"
+    strategy: str = ""
+    trend_timeframe: str = ""
+    strategy_dir: Path | None = None
+    news: Path | None = None
+    span_ms: tuple[int, int] = (0, 2**53)
+    symbols: tuple[str, ...] = ()
+    out: Path | None = None
+
+
+def main(options: ReplayOptions) -> int:
     """Replay a tape; `out` gets report.json, report.html and trades.csv. 2: a wrong argument."""
+    out = options.out
     try:
-        if preset not in PRESETS:
-            raise SettingFault(f"--preset is {preset!r}; allowed is {', '.join(PRESETS)}")
-        found = RecordedTape.open(tape, symbols)
-    except SettingFault as fault:
+        run = _made(options)
+    except (SettingFault, OSError, ValueError) as fault:
         sys.stderr.write(f"{fault}\n")
         return 2
-    config = replace(
-        from_preset(preset, bot_id="replay", user_id="owner", account_id="replay"),
-        symbols=found.symbols,
-        timeframe=found.timeframe,
-        approval_mode=ApprovalMode.AUTO,
-    )
     logs.configure(level="warning")
-    run = Backtest(found, config)
-    run.run(*span_ms)
+    run.run(*options.span_ms)
     report = _report_of(run)
+    for name, reason in _what_broke(run):
+        sys.stderr.write(f"{name}: {reason}\n")
     if out is None:
         sys.stdout.write(json.dumps(report["metrics"], indent=2) + "\n")
-        return 0
-    _write(report, out)
-    sys.stdout.write(f"{len(report['trades'])} trades; see {out / 'report.json'}\n")
-    return 0
+    else:
+        _write(report, out)
+        sys.stdout.write(f"{len(report['trades'])} trades; see {out / 'report.json'}\n")
+    return int(any(_what_broke(run)))
+
+
+def _made(options: ReplayOptions) -> Backtest:
+    if options.preset not in PRESETS:
+        raise SettingFault(f"--preset is {options.preset!r}; allowed is {', '.join(PRESETS)}")
+    loaded = load(options.strategy_dir)
+    if options.strategy and options.strategy not in loaded.strategies:
+        known = ", ".join(loaded.strategies)
+        reasons = "; ".join(f"{one.name}: {one.reason}" for one in loaded.broken)
+        raise SettingFault(f"--strategy is {options.strategy!r}; allowed is {known}. {reasons}")
+    found = RecordedTape.open(options.tape, options.symbols)
+    config = from_preset(options.preset, bot_id="replay", user_id="owner", account_id="replay")
+    config = replace(
+        config,
+        symbols=found.symbols,
+        timeframe=found.timeframe,
+        trend_timeframe=options.trend_timeframe or config.trend_timeframe,
+        approval_mode=ApprovalMode.AUTO,
+        strategy=options.strategy or config.strategy,
+        strategy_params=() if options.strategy else config.strategy_params,
+    )
+    if faults := faults_of(config):
+        raise SettingFault(" ".join(faults))
+    news = RecordedNews(options.news) if options.news is not None else None
+    return Backtest(found, config, loaded=loaded, news=news)
+
+
+def _what_broke(run: Backtest) -> list[tuple[str, str]]:
+    return [*((one.name, one.reason) for one in run.book.broken), *run.book.muted.items()]
 
 
 def _report_of(run: Backtest) -> dict[str, Any]:
