@@ -56,6 +56,7 @@ FLOOR_S = 1.3  # of processor time, where AGREE_S was set
 READY_S = 60.0
 SURE_S = 15.0  # at the end: nothing is unknown any more, nothing is open
 LATENCY_MS = 15  # of every order request: loopback alone would be killed between requests only
+SAY_EVERY = 20  # kills
 UNSURE_MS_MAX = 10_000  # surely expired after six seconds, then asked twice
 HELD_MS = (300, 1_500, 4_000, 8_000)  # a request on its way while its sender is dead
 AIMS = (
@@ -63,6 +64,9 @@ AIMS = (
     ("POST", "/fapi/v1/algoOrder"),
     ("DELETE", "/fapi/v1/algoOrder"),
 )
+
+
+Progress = Callable[[str], None]
 
 
 def busy_bot() -> BotConfig:
@@ -211,11 +215,18 @@ def _orphans(trades: list[Trade], truth: dict[str, Any]) -> list[str]:
     return found
 
 
+def _silently(line: str) -> None:
+    del line
+
+
 class Harness:
     """The pretend world and the process that is killed in it."""
 
-    def __init__(self, exchange: ExchangeSandbox, telegram: str, folder: Path, seed: int) -> None:
+    def __init__(
+        self, exchange: ExchangeSandbox, telegram: str, folder: Path, seed: int, say: Progress
+    ) -> None:
         self._exchange = exchange
+        self._say_aloud = say
         self._dice = random.Random(seed)
         self._folder = folder
         self._part = actor.Part(
@@ -310,6 +321,7 @@ class Harness:
         while found := await look():
             if wall_monotonic_s() >= until_s():
                 self.tally.faults.append(f"kill {self.tally.kills}: not {what}: {found}")
+                self._say_aloud(self.tally.faults[-1])
                 return
             await asyncio.sleep(0.05)
 
@@ -380,6 +392,8 @@ class Harness:
         self._exchange.door.meter = Meter()
         self._died_ms = truth["now_ms"]
         self.tally.kills += 1
+        if self.tally.kills % SAY_EVERY == 0:
+            self._say_aloud(f"{self.tally.kills} kills, {len(self.tally.faults)} faults")
         self.tally.held += bool(truth["positions"])
         positions = {row["symbol"]: Decimal(row["positionAmt"]) for row in truth["positions"]}
         self.tally.bare += bool(_naked(positions, truth["open_conditionals"]))
@@ -432,8 +446,8 @@ class Harness:
         await process.stdin.drain()
 
 
-async def run(kills: int, seed: int, folder: Path) -> Tally:
-    """So many kills in a world of their own; what was measured and found."""
+async def run(kills: int, seed: int, folder: Path, say: Progress = _silently) -> Tally:
+    """So many kills in a world of their own; what was measured and found. `say` hears of both."""
     tape = WalkTape(seed, SYMBOLS)
     exchange = ExchangeSandbox(
         tape=tape,
@@ -445,7 +459,7 @@ async def run(kills: int, seed: int, folder: Path) -> Tally:
     await exchange.start()
     telegram = await serve_telegram(0, token=TOKEN, seed=seed, clock=SystemClock(), pace=50.0)
     try:
-        return await Harness(exchange, telegram.address.base_url, folder, seed).run(kills)
+        return await Harness(exchange, telegram.address.base_url, folder, seed, say).run(kills)
     finally:
         await telegram.stop()
         await exchange.stop()
@@ -541,7 +555,9 @@ def main() -> int:
         asyncio.run(_serve(part))
         return 0
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
-    tally = asyncio.run(run(given.kills, given.seed, folder))
+    tally = asyncio.run(
+        run(given.kills, given.seed, folder, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - progress
+    )
     lines = [tally.words(), *tally.faults]
     if tally.faults:
         lines.append(f"seed {given.seed}; log and database in {folder}")

@@ -162,6 +162,10 @@ class Stage:
         """Let the exchange misbehave."""
         await self._post(self.exchange.rest, "inject", fault=fault, **parts)
 
+    async def heal(self) -> None:
+        """Let the exchange behave again."""
+        await self._post(self.exchange.rest, "heal")
+
     async def until(self, true: Callable[[], bool], what: str) -> None:
         """Wait until it holds; fail by name when it does not in time."""
 

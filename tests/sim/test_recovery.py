@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from bot.core import facts
+from bot.core.messages import Command, PlaceOrder
 from bot.core.presets import BotConfig
 from bot.core.trade import HOLDING, Role, read_order_id
 from bot.replay import sim_world
@@ -15,6 +16,7 @@ from bot.replay.sim_world import World
 
 KILL_MS = 26_000
 LOOK_MS = 39_000
+ROUND_TRIPS_MS = 500  # a reading and an order, on a good network
 MOVE_PRICES = World._happenings["price"]
 SEEDS = range(0, 480, 12)  # fair weather, entries without a card
 
@@ -94,3 +96,51 @@ def test_a_lost_and_an_old_journal_end_like_a_whole_one(
         assert {order for order in other.orders_open if order} == other.orders_owned, f"seed {seed}"
         held += bool(other.positions)
     assert held >= 8, "hardly any seed held a position at the restart"
+
+
+class Deaf(World):
+    """A world whose process dies over its first stop: the stop is kept and never sent."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, Deaf.look)
+        self.faults.heal()
+        quiet = replace(self.fate, kill_ms=None, hand_ms=None, panic_ms=None, unlisted=0.0)
+        self.fate = replace(quiet, journals=(Journal.WARM,))
+        self.killed_ms: int | None = None
+        self.guarded_ms: int | None = None
+        self.closes = 0  # until then
+
+    def _carry(self, command: Command) -> None:
+        first = isinstance(command, PlaceOrder) and command.order.role is Role.STOP
+        if first and self.killed_ms is None:
+            self.killed_ms = self.now_ms
+            return self._kill()
+        return super()._carry(command)
+
+    @staticmethod
+    def look(world: World) -> None:
+        """Note when the lost stop's position is guarded again."""
+        assert isinstance(world, Deaf)
+        if world.killed_ms is None or world.guarded_ms is not None:
+            return
+        ids = [o.client_id for o in world.exchange.open_conditionals()]
+        names = [name for order_id in ids if (name := read_order_id(ACCOUNT, order_id))]
+        if any(name.role is Role.STOP for name in names):
+            world.guarded_ms = world.now_ms
+        ours = [read_order_id(ACCOUNT, view.client_id) for view in world.exchange.orders()]
+        world.closes = sum(name.role is Role.CLOSE for name in ours if name)
+
+
+def test_a_stop_that_never_left_is_replaced_by_the_first_reading() -> None:
+    """Killed between commit and send: guarded again a round trip after the restart, not closed."""
+    soon_ms = sim_world.RESTART_MS + ROUND_TRIPS_MS
+    guarded = 0
+    for seed in SEEDS:
+        world = Deaf(seed)
+        world.run()
+        if world.killed_ms is None or world.guarded_ms is None:
+            continue  # no trade, or the market had already closed it
+        guarded += 1
+        assert world.guarded_ms - world.killed_ms <= soon_ms, f"seed {seed}"
+        assert not world.closes, f"seed {seed}"
+    assert guarded >= 8, "hardly any seed lost a stop"
