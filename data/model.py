@@ -47,12 +47,13 @@ class Direction(StrEnum):
 
 
 class OrderKind(StrEnum):
-    """Order types we use. The last two are conditional: they live in the algo service."""
+    """Order types we use. The last three are conditional: they live in the algo service."""
 
     MARKET = "market"
     LIMIT = "limit"
     STOP_MARKET = "stop_market"
     TAKE_PROFIT_MARKET = "take_profit_market"
+    TRAILING_STOP_MARKET = "trailing_stop_market"
 
 
 class OrderStatus(StrEnum):
@@ -147,6 +148,7 @@ class Signal:
     stop_price: Decimal
     target_price: Decimal
     score: float  # 0..100
+    atr: Decimal = ZERO  # average true range of the bars it was made on; ZERO: not told
     parts: tuple[tuple[str, float], ...] = ()  # the score's parts, in points
     reasons: tuple[str, ...] = ()
     size_share: Decimal = ONE  # of the ordinary size, at most 1: sizing only ever shrinks by it
@@ -200,6 +202,9 @@ class OrderReport:
     event_ms: int
     venue_order_id: int | None = None  # of the plain or child order; None for an untriggered algo
     reason: str = ""
+    # What a conditional order's own record says it is; None where that is not told.
+    trigger_price: Decimal | None = None
+    order_quantity: Decimal | None = None  # ZERO when it closes the whole position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,11 @@ from bot.core.trade import (
 from data.model import Direction, Fill, Instrument, OrderKind, OrderReport, Position, Side
 from data.money import ZERO
 
-EXIT_KIND: Final = {Role.STOP: OrderKind.STOP_MARKET, Role.TARGET: OrderKind.TAKE_PROFIT_MARKET}
+EXIT_KIND: Final = {
+    Role.STOP: OrderKind.STOP_MARKET,
+    Role.TARGET: OrderKind.TAKE_PROFIT_MARKET,
+    Role.TRAIL: OrderKind.TRAILING_STOP_MARKET,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +223,9 @@ def _order_of(one: Found, direction: Direction, draft: DeskDraft) -> Order:
     role, report = one.name.role, one.report
     filled = sum((f.quantity for f in one.fills), ZERO)
     kind = EXIT_KIND.get(role, OrderKind.MARKET)
+    # One that does not say how much it closes is taken to close everything.
+    told = report.order_quantity if report is not None else None
+    quantity = told or ZERO
     numbers = {f.venue_order_id: None for f in one.fills}
     if report is not None:
         filled = max(filled, report.filled_quantity)
@@ -235,9 +242,10 @@ def _order_of(one: Found, direction: Direction, draft: DeskDraft) -> Order:
         symbol=report.symbol if report is not None else one.fills[0].symbol,
         side=direction.entry_side if role is Role.ENTRY else direction.exit_side,
         kind=kind,
-        quantity=ZERO if role in EXIT_KIND else filled,
-        close_position=role in EXIT_KIND,
-        reduce_only=role is Role.CLOSE,
+        quantity=quantity if role in EXIT_KIND else filled,
+        trigger_price=report.trigger_price if report is not None else None,
+        close_position=role in EXIT_KIND and quantity == ZERO and role is not Role.TRAIL,
+        reduce_only=role is Role.CLOSE or quantity > ZERO,
         state=OrderState.TRIGGERED if triggered else OrderState.LIVE,
         filled=filled,
         venue_order_ids=tuple(numbers),

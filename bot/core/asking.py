@@ -8,7 +8,7 @@ from typing import Final
 from bot.core.draft import Draft
 from bot.core.facts import booked, is_book_known, seen
 from bot.core.messages import AskFills, AskOrder, AskPosition, Level
-from bot.core.trade import Order, OrderState, Outcome, Phase
+from bot.core.trade import UNHEARD, Order, OrderState, Outcome, Phase
 
 QUIET_LISTINGS_MIN: Final = 3  # listings of fills without news before they count as complete
 
@@ -71,6 +71,8 @@ def tend_orders(draft: Draft) -> None:
             continue
         if order.ask_at_ms is not None and now_ms >= order.ask_at_ms:
             order = _ask(draft, order)
+        if order.state in UNHEARD and order.alarm_at_ms is not None:
+            order = _alarm(draft, order, order.alarm_at_ms)
         if order.cancel_at_ms is not None and now_ms >= order.cancel_at_ms:
             draft.send_cancel(order)
     trade = draft.trade
@@ -80,6 +82,15 @@ def tend_orders(draft: Draft) -> None:
         draft.set(fills_ask_ms=None)
     if trade.funding_ask_ms is not None and now_ms >= trade.funding_ask_ms:
         draft.set(funding_ask_ms=None)
+
+
+def _alarm(draft: Draft, order: Order, due_ms: int) -> Order:
+    # Once for an order: it goes on being asked about, however long that takes.
+    if draft.now_ms < due_ms:
+        return order
+    age_ms = str(draft.now_ms - order.sent_ms)
+    draft.tell("unknown_for_long", Level.ALARM, order_id=order.order_id, age_ms=age_ms)
+    return draft.set_order(order, alarm_at_ms=None)
 
 
 def _ask(draft: Draft, order: Order) -> Order:

@@ -48,6 +48,7 @@ def attend_closing(draft: Draft) -> None:
         draft.set(phase=Phase.HALTED, note="the position is on the other side: not by us")
         draft.tell("halted", Level.ALARM, reason=draft.trade.note)
         return
+    _drop_quantities(draft)
     if held(trade) > ZERO:
         _reduce(draft)
         return
@@ -62,6 +63,18 @@ def attend_closing(draft: Draft) -> None:
             draft.cancel(order)  # The others are over at once: only their last word is missing.
     if all(o.is_over for o in draft.trade.orders):
         _settle(draft)
+
+
+def _drop_quantities(draft: Draft) -> None:
+    """Flat by the exchange's word: exits that do not end with the position are not needed.
+
+    While one rests, a fill that nobody can name might be its own: its last word settles that.
+    """
+    if seen(draft.trade) == ZERO:
+        for order in draft.trade.orders:
+            exits = order.role not in (Role.ENTRY, Role.CLOSE)
+            if exits and not order.close_position and order.state is OrderState.LIVE:
+                draft.cancel(order)
 
 
 def _write_off(draft: Draft) -> None:
@@ -128,7 +141,7 @@ def _piece(trade: Trade) -> Decimal:
 def _clear_exits(draft: Draft) -> None:
     # Resting exits can compete with a reduce-only close: clear them before the next one.
     for order in draft.trade.orders:
-        if order.role in (Role.STOP, Role.TARGET):
+        if order.role in (Role.STOP, Role.TARGET, Role.TRAIL):
             draft.cancel(order)
 
 

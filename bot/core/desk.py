@@ -35,8 +35,10 @@ from bot.core.messages import (
     OrderUnknown,
     PanicPressed,
     PositionSeen,
+    PriceReached,
     SignalRaised,
     SnapshotTaken,
+    StopMoveRequested,
     StreamLost,
     StreamRestored,
     TakeSnapshot,
@@ -46,7 +48,7 @@ from bot.core.messages import (
 from bot.core.presets import faults_of
 from bot.core.sides import is_about, is_foreign, key_of
 from bot.core.timing import Timing
-from bot.core.trade import HOLDING, WORKING, Trade, read_order_id
+from bot.core.trade import HOLDING, WORKING, Phase, Trade, read_order_id
 from data.model import ExitReason, Position
 from data.money import ZERO
 
@@ -149,6 +151,15 @@ def _halt(draft: DeskDraft, reason: str) -> None:
 def _close_requested(draft: DeskDraft, event: CloseRequested) -> None:
     if event.trade_id in draft.desk.trades:
         draft.advance(event.trade_id, event)
+
+
+def _stop_move(draft: DeskDraft, event: PriceReached | StopMoveRequested) -> None:
+    trade = draft.desk.trades.get(event.trade_id)
+    if trade is not None and trade.phase is Phase.POSITION_ACTIVE:
+        draft.advance(event.trade_id, event)
+    elif isinstance(event, StopMoveRequested):
+        reason = "the position is not open and protected"
+        draft.tell("stop_not_moved", Level.WARNING, trade_id=event.trade_id, reason=reason)
 
 
 # ------------------------------------------------------------------------ the exchange
@@ -322,6 +333,8 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     EntriesHalted: _halted,
     EntriesResumed: _resumed,
     CloseRequested: _close_requested,
+    PriceReached: _stop_move,
+    StopMoveRequested: _stop_move,
     CardAnswered: entries.card_answered,
     SignalRaised: entries.signal_raised,
     DecisionArrived: entries.decision_arrived,

@@ -6,6 +6,7 @@ Must not know: how it changes (`desk`).
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.core.guard import StopForm
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
 from bot.core.trade import WORKING, Phase, Trade
@@ -32,6 +33,7 @@ class Desk:
     account_id: str
     user_id: str
     timing: Timing = field(default_factory=Timing)
+    stop_form: StopForm = StopForm.CLOSE_POSITION  # of trades planned from now on
     ready: bool = False  # False until the exchange was read: INITIALIZING
     bots: dict[str, BotConfig] = field(default_factory=dict)
     running: tuple[str, ...] = ()

@@ -57,6 +57,7 @@ class Draft:
             symbol=trade.symbol,
             sent_ms=self.now_ms,
             ask_at_ms=self.now_ms + self.timing.ask_after_ms,
+            alarm_at_ms=self.now_ms + self.timing.unknown_alarm_ms,
             **parts,
         )
         self.set(orders=(*trade.orders, order))

@@ -14,7 +14,7 @@ from bot.core.entering import attend_awaiting, attend_evaluating, attend_pending
 from bot.core.facts import booked, is_book_known
 from bot.core.messages import Level
 from bot.core.protecting import attend_active, attend_unprotected, expires
-from bot.core.trade import HOLDING, Outcome, Phase, Trade
+from bot.core.trade import HOLDING, UNHEARD, Order, Outcome, Phase, Role, Trade
 from data.model import ExitReason
 from data.money import ZERO
 
@@ -50,16 +50,33 @@ def wake_ms(trade: Trade) -> int | None:
     moments += [trade.position_ask_ms, trade.fills_ask_ms, trade.funding_ask_ms]
     for order in trade.orders:
         if not order.is_over:
-            moments += [order.ask_at_ms, order.cancel_at_ms]
-            if expires(order) and order.cancel_at_ms is None:
-                moments.append(trade.entry_expires_ms)
-    if phase is Phase.POSITION_UNPROTECTED:
-        moments.append(trade.alarm_at_ms)
-    elif phase is Phase.POSITION_ACTIVE:
-        moments += [trade.close_by_ms, trade.review_at_ms]
-    elif phase is Phase.CLOSING:
-        moments.append(trade.close_at_ms)
+            moments += _order_moments(trade, order)
+    moments += _phase_moments(trade)
     return min((m for m in moments if m is not None), default=None)
+
+
+def _order_moments(trade: Trade, order: Order) -> list[int | None]:
+    moments = [order.ask_at_ms, order.cancel_at_ms]
+    if order.state in UNHEARD:
+        moments.append(order.alarm_at_ms)
+    if expires(order) and order.cancel_at_ms is None:
+        moments.append(trade.entry_expires_ms)
+    return moments
+
+
+def _phase_moments(trade: Trade) -> list[int | None]:
+    if trade.phase is Phase.POSITION_UNPROTECTED:
+        return [trade.alarm_at_ms, *_pauses(trade)]
+    if trade.phase is Phase.POSITION_ACTIVE:
+        kept = [trade.alarm_at_ms, trade.close_by_ms, trade.review_at_ms, trade.move_after_ms]
+        return [*kept, *_pauses(trade)]
+    return [trade.close_at_ms] if trade.phase is Phase.CLOSING else []
+
+
+def _pauses(trade: Trade) -> list[int | None]:
+    """Until when a refused stop or target is not sent again."""
+    latest = (trade.latest(role) for role in (Role.STOP, Role.TARGET))
+    return [o.again_at_ms for o in latest if o is not None and o.is_over]
 
 
 def _idle(draft: Draft) -> None:

@@ -20,11 +20,12 @@ from bot.core.messages import (
     Level,
     SignalRaised,
 )
+from bot.core.moving import is_moving
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.remembering import shrunk_to_nothing, verdicts_for
 from bot.core.rulings import Drop, Proceed
 from bot.core.signalled import noted
-from bot.core.sizing import Funds, plan_of
+from bot.core.sizing import Funds, guard_of, plan_of
 from bot.core.supervisor import check_levels, supervise
 from bot.core.trade import (
     HOLDING,
@@ -144,7 +145,9 @@ def _mismatch(trade: Trade, decision: Decision) -> str:
 
 
 def _decide_manage(draft: DeskDraft, trade: Trade, decision: Decision) -> None:
-    ruling = supervise(decision.action, trade.phase)
+    # A stop being moved is bare for a round trip by our own will: no reason to close.
+    phase = Phase.POSITION_ACTIVE if is_moving(trade) else trade.phase
+    ruling = supervise(decision.action, phase)
     if decision.action is Action.ABSTAIN or decision.abstained or _mismatch(trade, decision):
         return
     if ruling.action is Action.CLOSE_POSITION and trade.phase is not Phase.ORDER_PENDING:
@@ -259,6 +262,8 @@ def _plan(
         )
         if free_of_memory is not None:
             sized += shrunk_to_nothing(verdicts)
+    if plan is not None:
+        plan = replace(plan, guard=guard_of(config, plan, desk.stop_form, signal.atr))
     return plan, checks + sized
 
 

@@ -27,14 +27,7 @@ from bot.core.messages import (
 )
 from bot.core.refusals import ALREADY_THERE
 from bot.core.rulings import Drop, Proceed, Sweep
-from bot.core.trade import (
-    UNHEARD,
-    Order,
-    OrderState,
-    Phase,
-    Role,
-    Trade,
-)
+from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role, Trade
 from data.model import ExitReason, Fill, FillCause, OrderKind, OrderStatus
 from data.money import ZERO
 
@@ -219,7 +212,8 @@ def _refused(draft: Draft, given: OrderRefused) -> None:
     if order is None or order.is_over:
         return
     if given.action == "cancel":
-        draft.set_order(order, ask_at_ms=draft.now_ms)
+        refused = order.cancels_refused + 1
+        draft.set_order(order, ask_at_ms=draft.now_ms, cancels_refused=refused)
     elif order.state in UNHEARD:
         draft.set_order(
             order,
@@ -238,7 +232,9 @@ def _refused(draft: Draft, given: OrderRefused) -> None:
 
 def _unknown(draft: Draft, given: OrderUnknown) -> None:
     order = draft.trade.order(given.order_id)
-    if order is not None and given.action == "place" and order.state is OrderState.SENT:
+    if order is not None and given.action == "cancel" and not order.is_over:
+        draft.set_order(order, ask_at_ms=draft.now_ms)  # It may be gone: find out.
+    elif order is not None and given.action == "place" and order.state is OrderState.SENT:
         draft.set_order(order, state=OrderState.UNKNOWN)
         draft.tell("unknown_outcome", Level.WARNING, order_id=given.order_id, reason=given.reason)
 
@@ -391,7 +387,9 @@ def _funding_listed(draft: Draft, given: FundingListed) -> None:
         for f in given.funding
         if f.funding_id not in known and first_ms <= f.paid_ms <= last_ms
     }
-    draft.set(funding=(*draft.trade.funding, *fresh.values()), funding_checked=True)
+    # An answer to an older question (of the trade before this one, say) may lack the last payment.
+    checked = draft.trade.funding_checked or given.asked_ms >= draft.trade.moved_ms
+    draft.set(funding=(*draft.trade.funding, *fresh.values()), funding_checked=checked)
 
 
 def _position_seen(draft: Draft, given: PositionSeen) -> None:

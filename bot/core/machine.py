@@ -25,7 +25,7 @@ from the table.
 from dataclasses import dataclass
 from typing import Final
 
-from bot.core import duties, facts
+from bot.core import duties, facts, moving
 from bot.core.draft import Draft
 from bot.core.messages import (
     AskFailed,
@@ -39,6 +39,8 @@ from bot.core.messages import (
     OrderReported,
     OrderUnknown,
     PositionSeen,
+    PriceReached,
+    StopMoveRequested,
     Woke,
 )
 from bot.core.rulings import Drop, Proceed, Sweep
@@ -51,6 +53,8 @@ Input = (
     | Sweep
     | Woke
     | CloseRequested
+    | PriceReached
+    | StopMoveRequested
     | OrderReported
     | OrderRefused
     | OrderUnknown
@@ -132,6 +136,12 @@ TABLE: Final[dict[Phase, dict[type, Row]]] = {
             "its time is up, or the adviser should look", _ACTIVE, _BARE, _CLOSE, _IDLE, _HALT
         ),
         CloseRequested: _row("by a person, the adviser or panic", _CLOSE, _IDLE, _HALT),
+        PriceReached: _row(
+            "the stop moves: break-even or trailing", _ACTIVE, _BARE, _CLOSE, _IDLE, _HALT
+        ),
+        StopMoveRequested: _row(
+            "a person moves the stop, tighter only", _ACTIVE, _BARE, _CLOSE, _IDLE, _HALT
+        ),
     },
     _CLOSE: _venue_rows(_CLOSE, _IDLE, _HALT)
     | {
@@ -164,7 +174,7 @@ def advance(trade: Trade, given: Input, now_ms: int, timing: Timing) -> Advance:
             f"{type(given).__name__} cannot come while {trade.trade_id} is {trade.phase.value}"
         )
     draft = Draft(trade, now_ms, timing)
-    facts.fold(draft, given)
+    moving.FOLDS.get(type(given), facts.fold)(draft, given)
     duties.attend(draft)
     done = draft.trade
     if done.phase not in row.leads_to:

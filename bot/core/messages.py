@@ -82,6 +82,16 @@ class CloseRequested:
     by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoveRequested:
+    """A person wants a trade's stop at another level; only a tighter one is taken."""
+
+    trade_id: str
+    level: Decimal
+    by: str
+    mark_price: Decimal | None = None  # read just now; None: no fresh price could be had
+
+
 class CardVerb(StrEnum):
     """What a person may answer to a card."""
 
@@ -111,6 +121,15 @@ class SignalRaised:
 
     signal: Signal
     instrument: Instrument
+    mark_price: Decimal
+    mark_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceReached:
+    """The mark price came to where a trade's stop is to be moved (`Trade.watch_price`)."""
+
+    trade_id: str
     mark_price: Decimal
     mark_ms: int
 
@@ -267,8 +286,10 @@ Event = (
     | EntriesHalted
     | EntriesResumed
     | CloseRequested
+    | StopMoveRequested
     | CardAnswered
     | SignalRaised
+    | PriceReached
     | DecisionArrived
     | OrderRefused
     | OrderUnknown

@@ -12,12 +12,14 @@ from bot.core import hours
 from bot.core.trade import BOT_ID_LENGTH_MAX
 from data.candles import timeframe_ms
 from data.model import MarginType, OrderKind
+from data.money import ONE, ZERO, is_multiple
 from memory import tuning
 from memory.tuning import Tuning
 from memory.verdict import RULE_IDS
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
+CALLBACK_STEP: Final = Decimal("0.1")  # percent; what the exchange takes
 
 
 class ApprovalMode(StrEnum):
@@ -95,6 +97,14 @@ class BotConfig:
     trading_to: str = ""  # exclusive; before `trading_from`: the next morning
     trading_weekdays: tuple[int, ...] = ()  # 0 is Monday; empty: every day
     trading_zone: str = "UTC"
+    # Moving the stop: 0 is off. A risk is the distance from the entry to the first stop.
+    break_even_risks: Decimal = ZERO  # the price has gone this many risks: stop to the entry
+    break_even_bps: Decimal = Decimal(10)  # and this much beyond it: the fees of both ways
+    trail_pct: Decimal = ZERO  # the stop follows at this percent of the price
+    trail_atr: Decimal = ZERO  # or at this many ATRs, as they were at the entry
+    trail_from_risks: Decimal = ONE  # once the price has gone this many risks
+    callback_pct: Decimal = ZERO  # the exchange's own trailing stop, beside the fixed one
+    callback_from_risks: Decimal = ONE
 
 
 # What each ancestor does (product sheet A to D). Where it names no number, the house's stands.
@@ -190,7 +200,7 @@ def faults_of(config: BotConfig) -> tuple[str, ...]:
         if rule not in RULE_IDS
     ]
     found += [f"memory_tuning: {fault}" for fault in tuning.faults_of(config.memory_tuning)]
-    found += [*_between(config), *_timeframe_faults(config)]
+    found += [*_between(config), *_timeframe_faults(config), *_guard_faults(config)]
     found += hours.faults_of(trading_hours_of(config))
     return tuple(found)
 
@@ -271,8 +281,37 @@ _BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(
         ("entry_timeout_ms", "1000", str(24 * HOUR_MS)),
         ("position_timeout_ms", "0", str(90 * 24 * HOUR_MS)),
         ("review_every_ms", "0", str(24 * HOUR_MS)),
+        ("break_even_risks", "0", "20"),
+        ("break_even_bps", "0", "200"),
+        ("trail_from_risks", "0", "20"),
+        ("callback_from_risks", "0", "20"),
     )
 )
+
+
+_OFF_OR_BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = (
+    ("trail_pct", Decimal("0.2"), Decimal(20)),
+    ("trail_atr", Decimal("0.5"), Decimal(20)),
+    ("callback_pct", CALLBACK_STEP, Decimal(20)),
+)
+
+
+def _guard_faults(config: BotConfig) -> list[str]:
+    found = []
+    for name, low, high in _OFF_OR_BOUNDS:
+        value: Decimal = getattr(config, name)
+        if value and not low <= value <= high:
+            found.append(f"{name} is {value}; allowed is 0 (off), or {low} to {high}.")
+    if config.trail_pct and config.trail_atr:
+        found.append(
+            f"trail_pct is {config.trail_pct}; it must be 0 while trail_atr is set, which is "
+            f"{config.trail_atr}: a stop trails in one way."
+        )
+    if config.callback_pct.is_finite() and not is_multiple(config.callback_pct, CALLBACK_STEP):
+        found.append(
+            f"callback_pct is {config.callback_pct}; allowed are steps of {CALLBACK_STEP}."
+        )
+    return found
 
 
 def _is_slug(text: str) -> bool:

@@ -1,19 +1,17 @@
 """POSITION_UNPROTECTED, POSITION_ACTIVE: a stop and a target, or out at market in bounded time."""
 
-from typing import Final
-
 from bot.core.asking import ask_fills, ask_position, settle_doubt
 from bot.core.closing import close
 from bot.core.draft import Draft
-from bot.core.facts import booked, is_flat, is_turned, seen
+from bot.core.facts import booked, is_flat, is_turned
+from bot.core.guarding import covers, thin_out, want
 from bot.core.messages import AskAdvisor, Level
-from bot.core.refusals import ALREADY_THERE, NEEDS_POSITION, WOULD_TRIGGER
-from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role, Trade
+from bot.core.moving import finish_move, give_up_move, is_moving, take_level, watch
+from bot.core.refusals import WOULD_TRIGGER
+from bot.core.trade import Order, OrderState, Phase, Role
+from bot.core.trailing import want_trail
 from data.model import ExitReason, OrderKind
 from data.money import ZERO
-
-STOP_ATTEMPTS_MAX: Final = 4  # protection is tried this often before the position is closed
-TARGET_ATTEMPTS_MAX: Final = 4
 
 
 def expires(order: Order) -> bool:
@@ -39,100 +37,73 @@ def attend_unprotected(draft: Draft) -> None:
     expire_entry(draft)
     planned = trade.plan is not None
     # An adopted one has no levels: the stop that was on its way when we died may still arrive.
-    stop = _want(draft, Role.STOP, STOP_ATTEMPTS_MAX) if planned else trade.standing(Role.STOP)
+    stop = want(draft, Role.STOP) if planned else trade.standing(Role.STOP)
     if stop is not None and stop.is_over:
-        close(draft, ExitReason.EMERGENCY, f"no stop could be placed: {stop.refusal_text}")
+        _give_up(draft, stop)
         return
     if planned:
-        _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
-    since_ms = draft.trade.unprotected_since_ms or draft.now_ms
-    if stop is not None and stop.state is OrderState.LIVE:
+        want(draft, Role.TARGET)
+    stop = draft.trade.standing(Role.STOP)
+    if stop is not None and stop.state is OrderState.LIVE and covers(draft.trade, stop):
+        _protected(draft, stop)
+    elif draft.trade.unprotected_since_ms is None:
+        _start_clock(draft)
+    else:
+        _watch_clock(draft, "no stop was confirmed in time")
+
+
+def _protected(draft: Draft, stop: Order) -> None:
+    moving = is_moving(draft.trade)
+    take_level(draft, stop)
+    draft.set(phase=Phase.POSITION_ACTIVE)
+    _stop_clock(draft)
+    if moving or draft.trade.moves:
+        finish_move(draft, stop)
+    elif stop.attempt == 0:
+        draft.tell("trade_opened")
+    else:
+        draft.tell("protected_again", attempt=str(stop.attempt))
+
+
+def _give_up(draft: Draft, stop: Order) -> None:
+    if stop.refusal_code in WOULD_TRIGGER and is_moving(draft.trade, stop):
+        close(draft, ExitReason.STOP_LOSS, "the price is back behind where the stop was moved to")
+    else:
+        close(draft, ExitReason.EMERGENCY, f"no stop could be placed: {stop.refusal_text}")
+
+
+def _start_clock(draft: Draft) -> None:
+    if draft.trade.unprotected_since_ms is None:
         draft.set(
-            phase=Phase.POSITION_ACTIVE,
-            unprotected_ms=draft.trade.unprotected_ms + draft.now_ms - since_ms,
+            unprotected_since_ms=draft.now_ms,
+            alarm_at_ms=draft.now_ms + draft.timing.unprotected_alarm_ms,
+        )
+
+
+def _stop_clock(draft: Draft) -> None:
+    trade = draft.trade
+    if trade.unprotected_since_ms is not None:
+        bare_ms = draft.now_ms - trade.unprotected_since_ms
+        draft.set(
+            unprotected_ms=trade.unprotected_ms + bare_ms,
             unprotected_since_ms=None,
             alarm_at_ms=None,
         )
-        if stop.attempt == 0:
-            draft.tell("trade_opened")
-        else:
-            draft.tell("protected_again", attempt=str(stop.attempt))
-    elif draft.now_ms >= since_ms + draft.timing.unprotected_max_ms:
-        close(draft, ExitReason.EMERGENCY, "no stop was confirmed in time")
-    elif draft.trade.alarm_at_ms is not None and draft.now_ms >= draft.trade.alarm_at_ms:
+
+
+def _watch_clock(draft: Draft, note: str) -> bool:
+    """Alarm, and in the end close, what is (or may be) bare; True when it was closed."""
+    trade = draft.trade
+    since_ms = trade.unprotected_since_ms
+    if since_ms is None:
+        return False
+    if draft.now_ms >= since_ms + draft.timing.unprotected_max_ms:
+        close(draft, ExitReason.EMERGENCY, note)
+        return True
+    if trade.alarm_at_ms is not None and draft.now_ms >= trade.alarm_at_ms:
         draft.set(alarm_at_ms=since_ms + draft.timing.unprotected_max_ms)
         draft.tell("unprotected", Level.ALARM, for_ms=str(draft.now_ms - since_ms))
-
-
-def _want(draft: Draft, role: Role, attempts_max: int) -> Order | None:
-    """The protective order of that role, placed (again) when there is none under way.
-
-    None while the exchange says that there is no position to protect: that is asked first.
-    """
-    order = draft.trade.standing(role)
-    if order is not None and not order.is_over:
-        if not _wants_another(draft, order):
-            _thin_out(draft, order)
-            return order
-        order = draft.trade.latest(role)
-    if order is not None and not order.is_over:
-        if len(draft.trade.of_role(role)) >= attempts_max:
-            return order
-    elif order is not None:
-        hopeless = order.refusal_code in WOULD_TRIGGER
-        if hopeless or len(draft.trade.of_role(role)) >= attempts_max:
-            return order
-        if order.refusal_code in ALREADY_THERE and (hidden := _hidden(draft.trade, role)):
-            ask_at_ms = draft.now_ms + draft.timing.ask_after_ms
-            return draft.set_order(hidden, state=OrderState.UNKNOWN, ask_at_ms=ask_at_ms)
-        shown = seen(draft.trade)
-        if order.refusal_code in NEEDS_POSITION and (
-            not shown or draft.trade.position_seen_ms <= order.sent_ms
-        ):
-            ask_position(draft)
-            ask_fills(draft)
-            return None
-        draft.tell("protection_refused", Level.WARNING, role=role.name, reason=order.refusal_text)
-    trade = draft.trade
-    assert trade.plan is not None
-    stop = role is Role.STOP
-    return draft.place(
-        role,
-        side=trade.plan.direction.exit_side,
-        kind=OrderKind.STOP_MARKET if stop else OrderKind.TAKE_PROFIT_MARKET,
-        quantity=ZERO,
-        trigger_price=trade.plan.stop_price if stop else trade.plan.target_price,
-        close_position=True,
-    )
-
-
-def _wants_another(draft: Draft, order: Order) -> bool:
-    """Whether a second one goes out beside one that nobody answered for.
-
-    Six seconds must pass before that one surely never comes; no position is bare for so long. If it
-    does come, the exchange refuses one of the two (closing the whole position), or the older is
-    cancelled (`_thin_out`): both only reduce. See docs/decisions/0013.
-    """
-    if order.state not in UNHEARD:
-        return False
-    last = draft.trade.latest(order.role)
-    assert last is not None
-    if last.is_over:
-        return last.refusal_code not in ALREADY_THERE  # Then this one is there: it is asked about.
-    return order.unfound_ms >= order.sent_ms + draft.timing.ask_after_ms
-
-
-def _thin_out(draft: Draft, order: Order) -> None:
-    # One is enough. The newest stays: it is the one that the record was waiting for.
-    for other in draft.trade.of_role(order.role):
-        if order.state is OrderState.LIVE is other.state and other.order_id != order.order_id:
-            draft.cancel(other)
-
-
-def _hidden(trade: Trade, role: Role) -> Order | None:
-    # The exchange keeps one closing stop of a kind: one that we gave up as absent must be it.
-    absent = [o for o in trade.of_role(role) if o.state is OrderState.ABSENT]
-    return absent[-1] if absent else None
+    return False
 
 
 def attend_active(draft: Draft) -> None:
@@ -146,15 +117,57 @@ def attend_active(draft: Draft) -> None:
         return
     stop = trade.standing(Role.STOP)
     if stop is None or stop.state is not OrderState.LIVE:
-        _lose_stop(draft)
+        stop = trade.latest(Role.STOP)
+        _lose_stop(draft, ours=stop is not None and is_moving(trade) and stop.cancels > 0)
         return
-    _thin_out(draft, stop)
-    if trade.plan is not None:
-        target = _want(draft, Role.TARGET, TARGET_ATTEMPTS_MAX)
-        if target is not None and target.refusal_code in WOULD_TRIGGER:
-            close(draft, ExitReason.TAKE_PROFIT, "the price is already beyond the target")
-            return
+    if trade.plan is None:
+        thin_out(draft, stop)
+    elif not covers(trade, stop):
+        _lose_stop(draft, ours=True)  # More was filled than it closes.
+        return
+    elif not _keep(draft, stop):
+        return
     settle_doubt(draft)
+    watch(draft)
+    _review(draft)
+
+
+def _keep(draft: Draft, stop: Order) -> bool:
+    """Stop, target and trailing stop as the plan wants them; False when it was closed instead."""
+    _withdraw_refused(draft, stop)
+    take_level(draft, stop)
+    wanted = want(draft, Role.STOP)
+    if wanted is not None and wanted.is_over:
+        _give_up(draft, wanted)
+        return False
+    now_stop = draft.trade.standing(Role.STOP)
+    assert now_stop is not None
+    finish_move(draft, now_stop)
+    if now_stop.cancel_at_ms is not None:
+        # Its cancel is on its way: from now on it may be bare.
+        _start_clock(draft)
+        if _watch_clock(draft, "the stop being moved was not answered for in time"):
+            return False
+    else:
+        _stop_clock(draft)
+    target = want(draft, Role.TARGET)
+    if target is not None and target.refusal_code in WOULD_TRIGGER:
+        close(draft, ExitReason.TAKE_PROFIT, "the price is already beyond the target")
+        return False
+    want_trail(draft)
+    return True
+
+
+def _withdraw_refused(draft: Draft, stop: Order) -> None:
+    # Each cancel sent for the move was surely not taken: the stop stands, and stays where it is.
+    refused = stop.cancel_at_ms is not None and stop.cancels_refused >= stop.cancels
+    if refused and is_moving(draft.trade):
+        draft.set_order(stop, cancel_at_ms=None, cancels=0, cancels_refused=0)
+        give_up_move(draft, "the exchange would not cancel the stop at its old level")
+
+
+def _review(draft: Draft) -> None:
+    trade = draft.trade
     if trade.review_at_ms is not None and draft.now_ms >= trade.review_at_ms:
         draft.set(review_at_ms=draft.now_ms + trade.review_every_ms)
         draft.say(
@@ -168,14 +181,13 @@ def attend_active(draft: Draft) -> None:
         )
 
 
-def _lose_stop(draft: Draft) -> None:
+def _lose_stop(draft: Draft, *, ours: bool) -> None:
+    draft.set(phase=Phase.POSITION_UNPROTECTED)
+    _start_clock(draft)
+    if ours:
+        return
     # The exchange ended our stop while we think something is held. If the position is gone, the
     # answers will say so; until then it is bare, and a new stop is harmless.
-    draft.set(
-        phase=Phase.POSITION_UNPROTECTED,
-        unprotected_since_ms=draft.now_ms,
-        alarm_at_ms=draft.now_ms + draft.timing.unprotected_alarm_ms,
-    )
     ask_position(draft)
     ask_fills(draft)
 
@@ -189,6 +201,8 @@ def _leaves(draft: Draft) -> bool:
         close(draft, trade.exit_reason, trade.note)
     elif Role.STOP in fired:
         close(draft, ExitReason.STOP_LOSS, "")
+    elif Role.TRAIL in fired:
+        close(draft, ExitReason.STOP_LOSS, "the exchange's trailing stop fired")
     elif Role.TARGET in fired:
         close(draft, ExitReason.TAKE_PROFIT, "")
     elif is_flat(trade) or is_turned(trade) or booked(trade) < ZERO:

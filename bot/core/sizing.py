@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, assert_never
 
+from bot.core.guard import Guard, StopForm
+from bot.core.liquidation import liquidation_price, maintenance_ratio, safe_leverage
 from bot.core.presets import BotConfig, Sizing
 from bot.core.supervisor import Levels, reward_risk
 from bot.core.trade import Check, Plan
 from data.model import Instrument, OrderKind
-from data.money import ONE, ZERO, floor_to, percent_of, plain
+from data.money import ONE, ZERO, floor_to, percent_of, plain, round_to
 
 TAKER_FEE_RATIO: Final = Decimal("0.0005")  # 0.05 %, the exchange's ordinary taker fee
+TRAIL_OFFSET_RATIO_MIN: Final = Decimal("0.002")  # a stop that trails closer fires on noise
 MARGIN_RESERVE_RATIO: Final = Decimal("0.98")  # of the free margin; the rest is for fees
 
 
@@ -44,7 +47,7 @@ def plan_of(
     entry = levels.entry_price
     budget_usdt = _budget_usdt(config, funds)
     loss_per_unit = abs(entry - levels.stop_price) + (entry + levels.stop_price) * TAKER_FEE_RATIO
-    leverage = _leverage(config, instrument, budget_usdt / loss_per_unit * entry)
+    leverage, beyond = _leverage(config, levels, instrument, budget_usdt / loss_per_unit * entry)
     step, quantity_max = _filters(config, instrument)
     wanted = _wanted(config, funds, entry, leverage)
     margin_free = funds.free_usdt * MARGIN_RESERVE_RATIO
@@ -66,6 +69,7 @@ def plan_of(
         _least("trade_value_min", config.notional_usdt_min, notional),
         _most("free_margin", margin_free, notional / leverage),
         _most("risk", budget_usdt, quantity * loss_per_unit),
+        beyond,
     )
     if not all(c.passed for c in checks):
         return None, checks
@@ -118,12 +122,45 @@ def _wanted(config: BotConfig, funds: Funds, entry: Decimal, leverage: int) -> D
             assert_never(config.sizing)
 
 
-def _leverage(config: BotConfig, instrument: Instrument, notional_usdt: Decimal) -> int:
+def guard_of(config: BotConfig, plan: Plan, form: StopForm, atr: Decimal) -> Guard:
+    """How the bot wants a planned position guarded.
+
+    `atr` in price units; where it is not told (ZERO), the distance to the first stop stands in.
+    """
+    risk = abs(plan.entry_price - plan.stop_price)
+    offset = config.trail_atr * (atr or risk)
+    return Guard(
+        form=form,
+        break_even_risks=config.break_even_risks,
+        break_even_bps=config.break_even_bps,
+        trail_pct=config.trail_pct,
+        trail_offset=max(offset, plan.entry_price * TRAIL_OFFSET_RATIO_MIN) if offset else ZERO,
+        trail_from_risks=config.trail_from_risks,
+        callback_pct=config.callback_pct,
+        callback_from_risks=config.callback_from_risks,
+    )
+
+
+def _leverage(
+    config: BotConfig, levels: Levels, instrument: Instrument, notional_usdt: Decimal
+) -> tuple[int, Check]:
     allowed = config.leverage
     for bracket in instrument.brackets:
         if bracket.notional_floor <= notional_usdt:
             allowed = min(allowed, bracket.leverage_max)
-    return max(1, allowed)
+    ratio = maintenance_ratio(instrument, notional_usdt)
+    leverage = safe_leverage(levels, max(1, allowed), ratio)
+    price = liquidation_price(levels.direction, levels.entry_price, max(1, leverage), ratio)
+    check = Check(
+        rule="liquidation",
+        passed=leverage >= 1,
+        limit=f"well before {plain(round_to(price, instrument.tick_size))}",
+        value=plain(levels.stop_price),
+        text=""
+        if leverage
+        else f"the stop at {plain(levels.stop_price)} is too near to liquidation, also unlevered",
+    )
+    return max(1, leverage), check
 
 
 def _filters(config: BotConfig, instrument: Instrument) -> tuple[Decimal, Decimal]:

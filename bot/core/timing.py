@@ -21,6 +21,9 @@ class Timing:
     decide_within_ms: int = 30_000  # the adviser's deadline
     unprotected_alarm_ms: int = 3_000  # a bare position older than this is told to the owner
     unprotected_max_ms: int = 12_000  # and older than this it is closed at market
+    protect_again_ms: int = 500  # after a passing refusal of a stop or target; doubles
+    move_again_ms: int = 2_000  # between two moves of a stop; thirty times it after a refusal
+    unknown_alarm_ms: int = 30_000  # an order unheard of for this long is told to the owner
     audit_every_ms: int = 60_000  # the whole account is read this often while anything is open
     snapshot_again_ms: int = 3_000  # after a snapshot that failed
 

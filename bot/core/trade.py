@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from bot.core.guard import PLAIN, Guard
 from data.model import (
     Decision,
     Direction,
@@ -63,6 +64,7 @@ class Role(StrEnum):
     ENTRY = "e"
     STOP = "s"
     TARGET = "t"
+    TRAIL = "r"  # the exchange's own trailing stop, beside the fixed one
     CLOSE = "c"
 
 
@@ -92,6 +94,9 @@ ORDER_OVER: Final = frozenset(
         OrderState.ABSENT,
     }
 )
+CONDITIONAL: Final = frozenset(
+    {OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET, OrderKind.TRAILING_STOP_MARKET}
+)
 UNHEARD: Final = frozenset({OrderState.SENT, OrderState.UNKNOWN})
 _STANDS: Final = frozenset({OrderState.LIVE, OrderState.TRIGGERED, OrderState.FILLED})
 HOLDING: Final = frozenset(
@@ -115,6 +120,8 @@ class Order:
     trigger_price: Decimal | None = None
     close_position: bool = False
     reduce_only: bool = False
+    callback_pct: Decimal | None = None  # a trailing stop's distance from the best price
+    activation_price: Decimal | None = None  # where it begins to trail; None: at once
     state: OrderState = OrderState.SENT
     filled: Decimal = ZERO  # cumulative, the most anyone has told us
     average_price: Decimal | None = None
@@ -126,13 +133,16 @@ class Order:
     unfound_ms: int = 0  # when it was last looked for in vain, also while it may be on its way
     cancel_at_ms: int | None = None  # when to send the (next) cancel; None when not wanted
     cancels: int = 0
+    cancels_refused: int = 0  # of those, how many the exchange surely did not take
+    alarm_at_ms: int | None = None  # when to tell the owner that its outcome is still unknown
+    again_at_ms: int | None = None  # refused for a reason that passes: not before this again
     refusal_code: int = 0
     refusal_text: str = ""
 
     @property
     def conditional(self) -> bool:
         """True when it lives in the algo service until it triggers."""
-        return self.kind in (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET)
+        return self.kind in CONDITIONAL
 
     @property
     def is_over(self) -> bool:
@@ -157,6 +167,7 @@ class Plan:
     reward_risk: Decimal
     entry_timeout_ms: int
     hold_ms_max: int  # 0: no limit
+    guard: Guard = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +230,13 @@ class Trade:
     unprotected_since_ms: int | None = None
     unprotected_ms: int = 0  # how long the position was bare before its stop was confirmed
     alarm_at_ms: int | None = None  # when to tell the owner that it is still bare
+    stop_level: Decimal | None = None  # where its stop belongs; None: where the plan put it
+    stop_level_before: Decimal | None = None  # while it is being moved: where to go back to
+    stop_moved_by: str = ""  # the rule or the person that moved it last
+    moves: int = 0
+    move_begun_ms: int = 0
+    move_after_ms: int | None = None  # not before this is its stop moved again
+    watch_price: Decimal | None = None  # a mark price at or beyond this moves its stop: tell us
     close_at_ms: int | None = None  # not before this may the next close order be sent
     close_by_ms: int | None = None  # position timeout
     review_every_ms: int = 0  # 0: the adviser does not look at open positions

@@ -3,13 +3,26 @@
 Every draw comes from the world's seeded Random, in a fixed order. Must not know: the world.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import Final
 
-from bot.core.messages import AskAdvisor, DecisionArrived, SignalRaised
+from bot.core.desk_state import Desk
+from bot.core.guard import StopForm
+from bot.core.messages import (
+    AskAdvisor,
+    CardAnswered,
+    CardVerb,
+    DecisionArrived,
+    OrderRefused,
+    PlaceOrder,
+    SignalRaised,
+    VenueCommand,
+)
 from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.timing import Timing
+from bot.core.trade import Role
 from data.model import (
     Action,
     Bracket,
@@ -68,9 +81,51 @@ def instrument_of(symbol: str) -> Instrument:
 INSTRUMENTS: Final = {symbol: instrument_of(symbol) for symbol in SYMBOLS}
 
 
+def blank_desk(seed: int, timing: Timing) -> Desk:
+    """An account nobody traded on yet; a third of the seeds has stops of a quantity."""
+    by_quantity = Random(f"form {seed}").random() < 0.35
+    form = StopForm.QUANTITY if by_quantity else StopForm.CLOSE_POSITION
+    return Desk(account_id=ACCOUNT, user_id=USER, timing=timing, stop_form=form)
+
+
+def guarded(config: BotConfig, seed: int) -> BotConfig:
+    """The bot with stops that move, in half of the seeds: break-even, trailing, the exchange's."""
+    rng = Random(f"guard {seed}")
+    if rng.random() < 0.5:
+        return config
+    trails = rng.choice(("no", "pct", "atr"))
+    return replace(
+        config,
+        break_even_risks=rng.choice((Decimal(0), Decimal("0.3"), Decimal(1))),
+        break_even_bps=rng.choice((Decimal(0), Decimal(5))),
+        trail_pct=rng.choice((Decimal("0.2"), Decimal("0.5"))) if trails == "pct" else Decimal(0),
+        trail_atr=Decimal("0.5") if trails == "atr" else Decimal(0),
+        trail_from_risks=rng.choice((Decimal(0), Decimal("0.5"))),
+        callback_pct=rng.choice((Decimal(0), Decimal(0), Decimal("0.2"))),
+        callback_from_risks=rng.choice((Decimal(0), Decimal("0.5"))),
+    )
+
+
+def refusal_of(luck: Random, command: VenueCommand, seed: int) -> OrderRefused | None:
+    """In a quarter of the seeds every other stop after the first is refused."""
+    if seed % 8 not in (0, 3) or not isinstance(command, PlaceOrder):
+        return None
+    order = command.order
+    if order.role is not Role.STOP or order.attempt == 0:
+        return None
+    if luck.random() < 0.5:
+        return None
+    code = luck.choice((-2010, -4045, -1015))
+    return OrderRefused(order_id=order.order_id, code=code, text="refused for the sake of it")
+
+
 def config_of(rng: Random, seed: int) -> BotConfig:
     """A bot: every third seed trades unasked, two fifths by limit orders."""
     limit = rng.random() < 0.4
+    return guarded(_plain_config(rng, seed, limit=limit), seed)
+
+
+def _plain_config(rng: Random, seed: int, *, limit: bool) -> BotConfig:
     return BotConfig(
         bot_id=BOT,
         user_id=USER,
@@ -117,6 +172,13 @@ def signal_of(rng: Random, quote: Quote, number: int) -> SignalRaised:
         instrument=quote.instrument,
         mark_price=price,
         mark_ms=quote.now_ms,
+    )
+
+
+def tap_of(trade_id: str, verb: CardVerb, price: Decimal, now_ms: int) -> CardAnswered:
+    """A person's answer, with the price read when it arrives (ten seconds on, at the latest)."""
+    return CardAnswered(
+        trade_id=trade_id, verb=verb, user_id=USER, mark_price=price, mark_ms=now_ms + 10_000
     )
 
 

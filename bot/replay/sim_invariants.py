@@ -13,9 +13,13 @@ from bot.core.messages import CardVerb, Woke
 from bot.core.trade import HOLDING, OrderState, Phase, Role, Trade, read_order_id
 from bot.replay.sim_cast import ACCOUNT, BOT, SYMBOLS
 from bot.replay.sim_world import World
+from data.model import Side
 from data.money import ZERO
 
 BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad
+BARE_FAIR_MS_MAX: Final = (
+    25_000  # with every message arriving: the clock of 12 s, and slow requests
+)
 
 
 def check(world: World) -> None:
@@ -24,6 +28,7 @@ def check(world: World) -> None:
         machine.faults_of(trade)  # 1 and 4, as believed
     _check_orders(world)
     _check_bare(world)
+    _check_tightened(world)
     never_woken_in_vain(world)
 
 
@@ -111,21 +116,39 @@ def _check_entry(world: World, trade_id: str, filled: Decimal) -> None:
         assert in_time, f"6: {trade_id} was entered on a stale {approval}"
 
 
+def _check_tightened(world: World) -> None:
+    """11: of one trade's stops at the exchange, none is looser than one that was sent before it."""
+    stops: dict[str, list[tuple[int, Decimal]]] = {}
+    for symbol in SYMBOLS if world.exchange_moved else ():
+        for order in world.exchange.conditionals(symbol):
+            name = read_order_id(ACCOUNT, order.client_id)
+            if name is not None and name.role is Role.STOP:
+                level = order.trigger_price * (1 if order.side is Side.SELL else -1)
+                stops.setdefault(name.trade_id, []).append((name.attempt, level))
+    for trade_id, sent in stops.items():
+        levels = [level for _, level in sorted(sent)]
+        assert levels == sorted(levels), f"11: a stop of {trade_id} was loosened: {levels}"
+
+
 def _check_bare(world: World) -> None:
     """2: what is held has a live stop, or is being protected or closed, for a bounded time."""
     held_now = {symbol for symbol in SYMBOLS if world.exchange.quantity(symbol)}
     positions = held_now - world.not_ours
     for symbol in positions:
-        guarded = any(
-            (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP
+        stops = [
+            order
             for order in world.exchange.open_conditionals(symbol)
-        )
-        if guarded:
+            if (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP
+        ]
+        closed = sum((order.quantity for order in stops), ZERO)
+        held_quantity = abs(world.exchange.quantity(symbol))
+        if any(order.close_position for order in stops) or closed >= held_quantity:
             world.bare_since_ms.pop(symbol, None)
             continue
         since_ms = world.bare_since_ms.setdefault(symbol, world.now_ms)
         bare_ms = world.now_ms - max(since_ms, world.down_ms)
-        assert bare_ms <= BARE_MS_MAX, f"2: {symbol} was bare for {bare_ms} ms"
+        bare_ms_max = BARE_FAIR_MS_MAX if world.fair else BARE_MS_MAX
+        assert bare_ms <= bare_ms_max, f"2: {symbol} was bare for {bare_ms} ms"
     for symbol in tuple(world.bare_since_ms):
         if symbol not in positions:
             del world.bare_since_ms[symbol]

@@ -16,13 +16,13 @@ from random import Random
 from typing import Any, Final
 
 from bot.core import desk as desk_room
+from bot.core import moving
 from bot.core.desk_state import Desk
 from bot.core.messages import (
     AskAdvisor,
     AskOrder,
     BotConfigured,
     BotSwitched,
-    CardAnswered,
     CardVerb,
     CloseRequested,
     Command,
@@ -44,13 +44,15 @@ from bot.core.timing import Timing
 from bot.core.trade import Phase, Trade
 from bot.replay.sim_answers import Arrival, as_of, no_answer, what_is_left
 from bot.replay.sim_cast import (
-    ACCOUNT,
     SYMBOLS,
     USER,
     Quote,
+    blank_desk,
     config_of,
     decision_of,
+    refusal_of,
     signal_of,
+    tap_of,
 )
 from bot.replay.sim_fate import HOUR_MS, STALE_MS, WEATHERS, Hand, Journal, fate_of
 from bot.replay.sim_hands import close_all_by_hand, meddle, strike
@@ -67,7 +69,6 @@ TICK_MS: Final = 1_000  # one price a second
 RESTART_MS: Final = 1_500
 COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
 TIMING: Final = Timing(audit_every_ms=15_000)
-NEW_DESK: Final = Desk(account_id=ACCOUNT, user_id=USER, timing=TIMING)
 CODEC: Final = Codec(desk_room.RECORDS)
 
 
@@ -81,12 +82,13 @@ class World:
         self.fate = fate_of(seed)
         self.now_ms = self.fate.start_ms
         weather = seed % len(WEATHERS)
+        self.fair = weather == 0  # no message is lost, though one in ten is slow
         self.faults = FaultPlan(seed, WEATHERS[weather])
         self.kill_chance = (0.0, 0.01, 0.02, 0.03)[weather]
         self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
         self.exchange = Exchange(self.fate.instruments.values())
         self.prices = {s: Decimal(self.rng.randint(900, 1100)) for s in SYMBOLS}
-        self.desk = NEW_DESK
+        self.desk = blank_desk(seed, TIMING)
         self.journalled: set[str] = set()  # order ids committed before they were sent
         self.records: dict[str, Trade] = {}  # every planned trade, also of lives forgotten since
         self.not_ours: set[str] = set()  # symbols in which somebody else holds something
@@ -164,9 +166,8 @@ class World:
             self._deliver(12_000, asked)
 
     def _unsettled(self) -> str:
-        if not (self._stream_up and self.desk.ready):
-            return "the stream is down"
-        return what_is_left(self.desk, self.exchange)
+        up = self._stream_up and self.desk.ready
+        return what_is_left(self.desk, self.exchange) if up else "the stream is down"
 
     def _happen(self, item: Any) -> None:
         if isinstance(item, Arrival):
@@ -243,7 +244,8 @@ class World:
                 self.desk = old[-1]
             else:
                 # Bots are settings and kept elsewhere; everything of the journal is lost.
-                self.desk = replace(NEW_DESK, bots=self.desk.bots, running=self.desk.running)
+                new = blank_desk(self.seed, TIMING)
+                self.desk = replace(new, bots=self.desk.bots, running=self.desk.running)
         self.desk = desk_room.reopened(self.desk, TIMING, self.now_ms)
         self._deliver(0, StreamRestored())
 
@@ -277,6 +279,9 @@ class World:
                 order_id=command.order.order_id, code=draw.refusal.code, text=draw.refusal.text
             )
             return self._answer(self.rng.randint(10, 200), refused)
+        refusal = None if self.faults.healed else refusal_of(self._luck, command, self.seed)
+        if refusal is not None:
+            return self._answer(self._luck.randint(10, 200), refusal)
         slow = not self.faults.healed and self.rng.random() < 0.1
         delay_ms = self.rng.randint(1, 7_000 if slow else 60)
         return self._push(delay_ms, Arrival(command, self.now_ms, self._epoch))
@@ -375,22 +380,13 @@ class World:
             self.priceless.add(card.trade_id)
         for _ in range(2 if self.rng.random() < 0.2 else 1):
             delay_ms = self.rng.randint(100, 10_000)
-            tap = self._tap(card.trade_id, verb)
+            price = self.prices[self.desk.trades[card.trade_id].symbol]
+            tap = tap_of(card.trade_id, verb, price, self.now_ms)
             if priceless:
                 old_ms = self.now_ms - 60_000
-                price = None if self._luck.random() < 0.5 else tap.mark_price
-                tap = replace(tap, mark_price=price, mark_ms=old_ms)
+                shown = None if self._luck.random() < 0.5 else price
+                tap = replace(tap, mark_price=shown, mark_ms=old_ms)
             self._push(delay_ms, (None, tap))
-
-    def _tap(self, trade_id: str, verb: CardVerb) -> CardAnswered:
-        symbol = self.desk.trades[trade_id].symbol
-        return CardAnswered(
-            trade_id=trade_id,
-            verb=verb,
-            user_id=USER,
-            mark_price=self.prices[symbol],
-            mark_ms=self.now_ms + 10_000,
-        )
 
     def _by_hand(self) -> None:
         strike(self.exchange, self.rng, self.now_ms)
@@ -424,6 +420,9 @@ class World:
                 step *= 5
             self.prices[symbol] = max(Decimal(1), self.prices[symbol] + step)
             self.exchange.advance(symbol, self.prices[symbol], self.now_ms)
+            trades = self.desk.trades.values()
+            for told in moving.reached(trades, symbol, self.prices[symbol], self.now_ms):
+                self._deliver(1, told)
             if symbol in self.not_ours and not self.exchange.quantity(symbol):
                 self.not_ours.discard(symbol)
         self._tell()

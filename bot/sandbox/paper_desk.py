@@ -38,8 +38,8 @@ from bot.sandbox.exchange_records import (
     TimeInForce,
 )
 from bot.sandbox.paper_words import conditional_report, order_report
-from data.model import Funding, Position, Side
-from data.money import ZERO
+from data.model import Funding, OrderKind, Position, Side
+from data.money import HUNDRED, ZERO
 
 WEEK_MS = 7 * 86_400_000  # as far back as the real one is read for whose a position is
 SAME_MARGIN_TYPE = -4046  # "no need to change": what we want is so already
@@ -203,12 +203,15 @@ def _request_of(order: Order, book: PositionSide) -> OrderRequest:
 
 
 def _conditional_of(order: Order, book: PositionSide) -> ConditionalRequest:
-    assert order.trigger_price is not None, f"{order.order_id} has no trigger price"
+    trails = order.callback_pct is not None
+    assert trails or order.trigger_price is not None, f"{order.order_id} has no trigger price"
     return ConditionalRequest(
         symbol=order.symbol,
         side=order.side,
-        kind=order.kind,
-        trigger_price=order.trigger_price,
+        kind=OrderKind.STOP_MARKET if trails else order.kind,
+        trigger_price=order.trigger_price or ZERO,
+        callback_rate=order.callback_pct / HUNDRED if order.callback_pct is not None else None,
+        activate_price=order.activation_price,
         quantity=None if order.close_position else order.quantity or ZERO,
         close_position=order.close_position,
         reduce_only=order.reduce_only,

@@ -74,6 +74,8 @@ def conditional_report(view: ConditionalView) -> OrderReport:
         event_ms=view.updated_ms,
         venue_order_id=view.child_number,
         reason=view.reject_text,
+        trigger_price=view.trigger_price or None,
+        order_quantity=view.quantity,
     )
 
 

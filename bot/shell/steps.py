@@ -79,7 +79,8 @@ def urgency(command: Command) -> int:
     """Rank of a command among those of one step: protection and closing go first."""
     match command:
         case PlaceOrder(order=order):
-            return {Role.STOP: 0, Role.CLOSE: 0, Role.TARGET: 1, Role.ENTRY: 3}[order.role]
+            ranks = {Role.STOP: 0, Role.CLOSE: 0, Role.TARGET: 1, Role.TRAIL: 1, Role.ENTRY: 3}
+            return ranks[order.role]
         case CancelOrder():
             return 2
         case AskOrder() | AskPosition() | AskFills() | AskFunding():

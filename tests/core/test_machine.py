@@ -22,6 +22,8 @@ from bot.core.messages import (
     OrderUnknown,
     PanicPressed,
     PositionSeen,
+    PriceReached,
+    StopMoveRequested,
     Woke,
 )
 from bot.core.presets import ApprovalMode
@@ -82,6 +84,10 @@ def sample(kind: type, case: Case) -> Any:
             symbol=SYMBOL, quantity=Decimal(0), entry_price=Decimal(0), seen_ms=case.now_ms
         ),
         AskFailed: AskFailed(what="fills", symbol=SYMBOL, reason="timeout"),
+        PriceReached: PriceReached(
+            trade_id=trade.trade_id, mark_price=Decimal(101), mark_ms=case.now_ms
+        ),
+        StopMoveRequested: StopMoveRequested(trade_id=trade.trade_id, level=Decimal(99), by="u"),
     }[kind]
 
 

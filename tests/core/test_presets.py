@@ -67,6 +67,11 @@ def test_an_unknown_preset_is_a_key_error() -> None:
         ("trading_weekdays", (7,)),
         ("trading_zone", "Mars/Base"),
         ("compounding", True),
+        ("break_even_risks", Decimal("20.1")),
+        ("trail_pct", Decimal("0.1")),
+        ("trail_atr", Decimal(21)),
+        ("callback_pct", Decimal("0.25")),
+        ("callback_from_risks", Decimal(-1)),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_field_and_value(field: str, value: Any) -> None:
@@ -166,3 +171,11 @@ def test_a_bot_kept_before_a_field_was_added_is_still_read() -> None:
     assert read == BotConfig(bot_id="b1", user_id="u", account_id="a", memory_off=("model_off",))
     made = from_preset("multi", bot_id="b1", user_id="u", account_id="a")
     assert decode_as(BotConfig, encode_as(made)) == made
+
+
+def test_a_stop_trails_in_one_way() -> None:
+    """By percent or by ATR: both at once is a fault that names both."""
+    sound = from_preset("signals", bot_id="b1", user_id="u", account_id="a")
+    (fault,) = faults_of(replace(sound, trail_pct=Decimal(1), trail_atr=Decimal(2)))
+    assert "trail_pct is 1" in fault
+    assert "trail_atr" in fault

@@ -5,6 +5,7 @@ A variant replaces one small function of the machine. The seeds must catch every
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from bot.core import (
     entering,
     entries,
     facts,
+    guarding,
+    moving,
+    protecting,
 )
 from bot.core.draft import Draft
 from bot.core.messages import (
@@ -196,6 +200,61 @@ def _closes_without_reduce_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Draft, "place", opens)
 
 
+def _refused_move_is_done(patch: pytest.MonkeyPatch) -> None:
+    place = guarding._place
+
+    def taken(draft: Draft, role: Role) -> Order:
+        last = draft.trade.latest(role)
+        moved = any(o.cancels for o in draft.trade.of_role(role))
+        if moved and last is not None and last.state is OrderState.REFUSED:
+            return draft.set_order(last, state=OrderState.LIVE)
+        return place(draft, role)
+
+    patch.setattr(guarding, "_place", taken)
+
+
+def _moves_and_forgets(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protecting, "_lose_stop", lambda draft, *, ours: None)
+
+
+def _moves_without_a_clock(patch: pytest.MonkeyPatch) -> None:
+    want = protecting.want
+
+    def gone(draft: Draft, role: Role) -> Order | None:
+        stop = draft.trade.latest(role)
+        if role is Role.STOP and stop is not None and stop.cancels:
+            return stop if not stop.is_over else None  # It will come back by itself.
+        return want(draft, role)
+
+    patch.setattr(protecting, "want", gone)
+    patch.setattr(protecting, "_watch_clock", lambda draft, note: False)
+
+
+def _loosens(patch: pytest.MonkeyPatch) -> None:
+    begin = moving._begin_move
+
+    def anywhere(draft: Draft, level: Decimal, by: str) -> None:
+        assert draft.trade.plan is not None
+        begin(draft, level - 8 * draft.trade.plan.direction.sign, by)
+
+    patch.setattr(moving, "_begin_move", anywhere)
+    for room in (moving, guarding):
+        patch.setattr(room, "is_tighter", lambda plan, level, before: level != before)
+    patch.setattr(protecting, "take_level", lambda draft, stop: None)
+
+
+def _leaves_quantities_behind(patch: pytest.MonkeyPatch) -> None:
+    cancel = Draft.cancel
+
+    def like_closing_ones(self: Draft, order: Order) -> None:
+        if order.conditional and not order.close_position:
+            self.set_order(order, state=OrderState.EXPIRED, ask_at_ms=None)
+        else:
+            cancel(self, order)
+
+    patch.setattr(Draft, "cancel", like_closing_ones)
+
+
 VARIANTS = (
     Variant("a timeout is taken for a refusal", _timeout_is_refusal),
     Variant("an unknown order is asked about only once", _asks_once),
@@ -213,4 +272,9 @@ VARIANTS = (
     Variant("open orders are not looked after while closing", _forgets_a_wake),
     Variant("funding is not asked for", _forgets_funding),
     Variant("a close may open the other side", _closes_without_reduce_only),
+    Variant("a refused move is taken for a done one", _refused_move_is_done),
+    Variant("a stop is cancelled for a move and forgotten", _moves_and_forgets),
+    Variant("a stop on the move has no clock and no successor", _moves_without_a_clock),
+    Variant("a stop is loosened", _loosens),
+    Variant("stops of a quantity are believed to end with the position", _leaves_quantities_behind),
 )

@@ -56,6 +56,14 @@ _SENTENCES: Final[dict[str, str]] = {
     "stream_lost": mark("The account stream broke; what it missed will be read again."),
     "stream_restored": mark("The account stream is back."),
     "storage_full": mark("The disk is full: no new entries. Open trades are still managed."),
+    "stop_moved": mark("The stop was moved; it is only ever tightened."),
+    "stop_not_moved": mark("The stop stays where it was: it could not be moved."),
+    "too_many_stops": mark(
+        "The exchange takes no more stop orders on this account; cancel some that are not needed."
+    ),
+    "unknown_for_long": mark(
+        "Nobody could say for a long time what became of an order; please look at the exchange."
+    ),
     "liquidated": mark("The exchange liquidated this position."),
     "listed": mark("A new contract is listed and may be traded."),
     "traded_again": mark("A contract is traded again: entries are possible."),
@@ -86,6 +94,7 @@ _FIELDS: Final[dict[str, str]] = {
     "model": mark("model"),
     "order_id": mark("order"),
     "price": mark("price"),
+    "price_before": mark("before"),
     "quantity": mark("quantity"),
     "reason": mark("reason"),
     "reward_risk": "R:R",

@@ -59,11 +59,13 @@ KINDS: Final[dict[OrderKind, str]] = {
     OrderKind.LIMIT: mark("limit"),
     OrderKind.STOP_MARKET: mark("stop"),
     OrderKind.TAKE_PROFIT_MARKET: mark("target"),
+    OrderKind.TRAILING_STOP_MARKET: mark("trailing stop"),
 }
 ROLES: Final[dict[Role, str]] = {
     Role.ENTRY: mark("entry"),
     Role.STOP: mark("stop"),
     Role.TARGET: mark("target"),
+    Role.TRAIL: mark("trailing stop"),
     Role.CLOSE: mark("close"),
 }
 

@@ -11,14 +11,16 @@ from math import isfinite
 from typing import Any, Final
 
 from bot.core.strategies.window import Bars, Context
+from data.indicators import atr
 from data.model import Direction, Signal
-from data.money import ceil_to, floor_to, round_to
+from data.money import ZERO, ceil_to, floor_to, round_to
 
 PARTS_MAX: Final = 12
 REASONS_MAX: Final = 8
 TEXT_LENGTH_MAX: Final = 300  # of a reason; a card has room for a few
 NAME_LENGTH_MAX: Final = 24
 SCORE_MAX: Final = 100.0
+ATR_BARS: Final = 14  # what a signal tells of the market's swing, whatever its strategy looks at
 
 
 class StrategyFault(ValueError):
@@ -115,10 +117,16 @@ def signal_of(
         stop_price=stop,
         target_price=target,
         score=round(proposal.score, 1),
+        atr=_atr_of(bars, tick),
         parts=tuple((name, round(points, 1)) for name, points in proposal.parts),
         reasons=proposal.reasons,
         size_share=Decimal(str(round(proposal.size_share, 4))),
     )
+
+
+def _atr_of(bars: Bars, tick: Decimal) -> Decimal:
+    swing = atr(bars.high, bars.low, bars.close, ATR_BARS)
+    return round_to(Decimal(str(swing)), tick) if swing is not None and isfinite(swing) else ZERO
 
 
 def _words_fault(proposal: Proposal) -> str | None:
