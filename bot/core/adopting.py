@@ -78,6 +78,38 @@ def complete(draft: DeskDraft, found: list[Found]) -> None:
         )
 
 
+def heirs_in(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> dict[str, str]:
+    """By trade believed to hold a symbol: the later trade of ours that the exchange shows there.
+
+    An old record stopped at a trade that has ended since, and the next one entered its symbol. Only
+    when both books add up: the older one's to nothing, the later one's to the position.
+    """
+    heirs = {}
+    for position in snapshot.positions:
+        trade_id = draft.holder_of(position.symbol)
+        if trade_id is None:
+            continue
+        others = [one for one in found if one.name.trade_id != trade_id]
+        own = _of_position(others, position)
+        book = _book_of(own, position, snapshot.recent_fills) if own else None
+        older = fills_of(draft, draft.desk.trades[trade_id], snapshot)
+        if not book or not older or _net(older) != ZERO:
+            continue
+        if max(f.filled_ms for f in older) <= min(f.filled_ms for f in book):
+            heirs[trade_id] = own[-1].name.trade_id
+    return heirs
+
+
+def fills_of(draft: DeskDraft, trade: Trade, snapshot: SnapshotTaken) -> tuple[Fill, ...]:
+    """A trade's fills, with those of its orders that the reading lists and its record lacks."""
+    fills = {fill.fill_id: fill for fill in trade.fills}
+    for fill in snapshot.recent_fills:
+        name = read_order_id(draft.desk.account_id, fill.order_id)
+        if name is not None and name.trade_id == trade.trade_id:
+            fills.setdefault(fill.fill_id, fill)
+    return tuple(fills.values())
+
+
 def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool:
     """Give a trade to each position of ours that none knows.
 

@@ -17,6 +17,7 @@ from bot.core.trade import UNHEARD, Order, OrderState, Outcome, Phase, Role
 from data.model import ExitReason, OrderKind
 from data.money import ZERO
 
+MISSING_UNLISTED_MIN: Final = 8  # misses that count without a listing of fills beside them
 MISSING_BESIDE_OTHERS_MIN: Final = 4  # misses before an entry is given up beside a stranger
 ENTRY_ATTEMPTS_MAX: Final = 2  # an entry is sent again once at most
 
@@ -86,6 +87,8 @@ def _conclude_absent(draft: Draft, entry: Order) -> None:
     safe_ms = entry.sent_ms + timing.receive_window_ms + timing.settle_margin_ms
     if trade.position_seen is None or trade.position_seen_ms <= safe_ms:
         ask_position(draft)
+    elif trade.no_entry_ms <= safe_ms and entry.missing < MISSING_UNLISTED_MIN:
+        ask_fills(draft)  # Flat again is not unmoved: it may have been filled, and liquidated.
     elif trade.position_seen == ZERO and entry.filled == ZERO:
         draft.set_order(entry, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
     elif trade.no_entry_ms <= safe_ms:

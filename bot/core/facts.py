@@ -33,6 +33,7 @@ from data.money import ZERO
 
 BOOKED_LATE_MS: Final = 1_000  # income rows may be dated this much after the fill they go with
 UNSURE_LISTINGS_MIN: Final = 3  # of fills nobody claims before a waiting stop cannot own them
+MISSING_HELD_MIN: Final = 6  # misses of an entry that what is held must have come from: 40 s
 MISSING_LIVE_MIN: Final = 3  # a confirmed order may be invisible to queries for a while
 
 # --------------------------------------------------------------------------- questions
@@ -255,6 +256,8 @@ def _missing(draft: Draft, given: OrderMissing) -> None:
     # entry is sent again only while it is pending: elsewhere it may be given up as well.
     exits = order.role is not Role.ENTRY
     unheard = order.state in UNHEARD and (exits or draft.trade.phase is not Phase.ORDER_PENDING)
+    if unheard and not exits and (seen(draft.trade) or ZERO) > booked(draft.trade):
+        unheard = missing >= MISSING_HELD_MIN  # Something filled: queries may not show it yet.
     vanished = order.state is OrderState.LIVE and missing >= MISSING_LIVE_MIN
     if unheard or (vanished and (exits or order.cancels)):
         draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)

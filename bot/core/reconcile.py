@@ -11,6 +11,7 @@ from bot.core import adopting
 from bot.core.desk_draft import DeskDraft
 from bot.core.messages import (
     CancelOrder,
+    Filled,
     Level,
     OrderReported,
     PositionSeen,
@@ -28,9 +29,17 @@ def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> bool:
     draft.see_wallet(snapshot.wallet_usdt, snapshot.asked_ms)
     reports = {r.order_id: r for r in snapshot.open_orders}
     adopting.complete(draft, adopting.found_in(draft, snapshot))
+    heirs = adopting.heirs_in(draft, snapshot, adopting.found_in(draft, snapshot))
     for trade in tuple(draft.desk.trades.values()):
         if trade.phase in HOLDING or trade.phase is Phase.HALTED:
-            _compare(draft, trade, _position_of(trade, snapshot), reports, snapshot.asked_ms)
+            position = _position_of(trade, snapshot)
+            if trade.trade_id in heirs:
+                position = (
+                    None  # That is the heir's: this one ends first, then the heir is adopted.
+                )
+                for fill in adopting.fills_of(draft, trade, snapshot):
+                    draft.advance(trade.trade_id, Filled(fill=fill))
+            _compare(draft, trade, position, reports, snapshot.asked_ms)
         elif trade.phase is Phase.IDLE:
             _tell_reports(draft, trade, reports)  # What it left behind it looks after itself.
     found = adopting.found_in(draft, snapshot)
@@ -40,10 +49,12 @@ def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> bool:
         report = one.report
         if report is None or draft.owner_of(one.order_id) is not None:
             continue
+        if one.name.trade_id in heirs.values():
+            continue
         theirs = is_foreign(draft.desk.foreign, report.symbol)
         if one.name.role not in adopting.EXIT_KIND or not theirs:
             _cancel_stray(draft, one.name, report)
-    return clear
+    return clear and not heirs
 
 
 def _compare(

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import facts, results
-from bot.core.messages import SnapshotTaken
+from bot.core.messages import CancelOrder, SnapshotTaken
 from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
 from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side
 from tests.core.build import ACCOUNT, BOT, PRICE, SYMBOL, Case, report
@@ -206,3 +206,29 @@ def test_what_others_did_to_our_position_since_is_part_of_its_book(theirs: Side)
     assert facts.booked(case.trade()) == Decimal(left)
     assert len(case.trade().fills) == 2
     assert not case.desk.foreign
+
+
+def test_a_later_trade_of_ours_takes_over_from_one_an_old_record_still_believes_in() -> None:
+    """The record stopped before the first one's stop fired; the next one keeps its own stop (2)."""
+    case = Case().to_active()
+    first = case.trade()
+    held = case.latest(Role.ENTRY).quantity
+    bought, sold = first.fills[0], case.make_fill(case.latest(Role.STOP), held)
+    case.wait(60_000)
+    later = trade_id_of(ACCOUNT, BOT, "s2")
+    entry_id, stop_id = (
+        order_id_of(ACCOUNT, BOT, later, role, 0) for role in (Role.ENTRY, Role.STOP)
+    )
+    lost = case.make_fill(None, "0.5", order_id=entry_id, side=Side.SELL)
+    stop = report(stop_id, conditional=True)
+    read(case, bought, sold, lost, position="-0.5", orders=(stop,))
+    assert case.phase is Phase.CLOSING
+    assert facts.booked(case.trade()) == 0
+    assert stop_id not in {c.order_id for c in case.of(CancelOrder)}
+    for role in (Role.STOP, Role.TARGET):
+        case.report(case.latest(role), OrderStatus.EXPIRED)
+    case.wait(3_000)
+    assert case.phase is Phase.IDLE
+    read(case, bought, sold, lost, position="-0.5", orders=(stop,))
+    heir = case.desk.trades[later]
+    assert (heir.phase, facts.booked(heir)) == (Phase.POSITION_ACTIVE, Decimal("0.5"))

@@ -5,11 +5,19 @@ from decimal import Decimal
 import pytest
 
 from bot.core import facts
-from bot.core.messages import AskOrder, AskPosition, CancelOrder, CardVerb
+from bot.core.messages import AskFills, AskOrder, AskPosition, CancelOrder, CardVerb
 from bot.core.presets import ApprovalMode
 from bot.core.trade import OrderState, Outcome, Phase, Role
-from data.model import Action, ExitReason, OrderStatus
-from tests.core.build import TIMING, Case, config, decision, desk, limit_config, order_state
+from data.model import Action, ExitReason, FillCause, OrderStatus
+from tests.core.build import (
+    TIMING,
+    Case,
+    config,
+    decision,
+    desk,
+    limit_config,
+    order_state,
+)
 
 SURELY_EXPIRED_MS = TIMING.receive_window_ms + TIMING.settle_margin_ms
 
@@ -59,7 +67,7 @@ def test_a_market_entry_is_sent_again_only_by_the_three_part_rule() -> None:
     case.unknown(first).see(0).wait(SURELY_EXPIRED_MS + 1).missing(first).missing(first)
     assert order_state(case, first) is OrderState.UNKNOWN  # the position was read too early
     assert any(isinstance(c, AskPosition) for c in case.all_said)
-    case.see(0)
+    case.see(0).list_fills()
     assert order_state(case, first) is OrderState.ABSENT
     second = case.latest(Role.ENTRY)
     assert (second.attempt, second.quantity) == (1, first.quantity)
@@ -69,7 +77,7 @@ def test_one_word_that_it_does_not_exist_is_not_enough() -> None:
     """Queries lag: with everything else in place a single "not found" gives nothing up."""
     case = Case().to_pending()
     entry = case.latest(Role.ENTRY)
-    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).see(0).missing(entry)
+    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).see(0).list_fills().missing(entry)
     assert order_state(case, entry) is OrderState.UNKNOWN
     case.missing(entry)
     assert case.latest(Role.ENTRY).attempt == 1
@@ -86,12 +94,30 @@ def test_a_moved_position_forbids_a_second_entry() -> None:
     assert case.placed(Role.STOP)
 
 
+def test_flat_again_is_not_unmoved() -> None:
+    """It filled and was liquidated before anybody heard: the listing says so, not the position."""
+    case = Case().to_pending()
+    entry = case.latest(Role.ENTRY)
+    bought = case.make_fill(entry, entry.quantity)
+    sold = case.make_fill(None, entry.quantity, cause=FillCause.LIQUIDATION)
+    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(0)
+    assert case.of(AskFills)
+    case.list_fills(bought, sold).missing(entry)
+    assert len(case.ever_placed(Role.ENTRY)) == 1
+    assert case.phase is Phase.ORDER_PENDING
+    case.report(entry, OrderStatus.FILLED, filled_quantity=entry.quantity)
+    assert len(case.ever_placed(Role.ENTRY)) == 1
+    assert case.trade().was_held
+
+
 def test_a_third_entry_is_never_sent() -> None:
     """Twice absent is enough: the trade ends unfilled."""
     case = Case(desk(config(entry_timeout_ms=600_000))).to_pending()
     for _ in range(3):
         entry = case.latest(Role.ENTRY)
-        case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(0)
+        case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(
+            0
+        ).list_fills()
     assert len(case.ever_placed(Role.ENTRY)) == 2
     assert (case.phase, case.trade().outcome) == (Phase.IDLE, Outcome.UNFILLED)
 
@@ -100,7 +126,9 @@ def test_a_limit_entry_is_never_sent_again_on_absence() -> None:
     """It may rest unseen: an unmoved position says nothing about it, so it is given up instead."""
     case = Case(desk(limit_config(entry_timeout_ms=600_000))).to_pending()
     entry = case.latest(Role.ENTRY)
-    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(0)
+    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(
+        0
+    ).list_fills()
     assert len(case.ever_placed(Role.ENTRY)) == 1
     assert case.trade().outcome is Outcome.UNFILLED
 
@@ -201,7 +229,9 @@ def test_what_rests_of_an_entry_after_a_late_fill_is_cancelled() -> None:
     """Its time is long up: no more of it is wanted."""
     case = Case(desk(limit_config(entry_timeout_ms=600_000))).to_pending()
     entry = case.latest(Role.ENTRY)
-    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(0)
+    case.unknown(entry).wait(SURELY_EXPIRED_MS + 1).missing(entry).missing(entry).see(
+        0
+    ).list_fills()
     case.wait(1_000).fill(entry, "0.5")
     assert entry.order_id in {c.order_id for c in case.of(CancelOrder)}
 

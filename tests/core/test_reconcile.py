@@ -67,7 +67,7 @@ def test_an_order_an_ended_trade_left_behind_is_cancelled() -> None:
     entry = case.latest(Role.ENTRY)
     case.unknown(entry)
     for _ in range(3):
-        case.wait(8_000).see(0).missing(entry)
+        case.wait(8_000).see(0).list_fills().missing(entry)
     case.wait(60_000)
     assert case.phase is Phase.IDLE
     case.snapshot(orders=[report(entry.order_id)])

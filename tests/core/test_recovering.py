@@ -144,7 +144,7 @@ def test_a_new_life_asks_with_short_pauses_again() -> None:
     killed(case).snapshot().wait(5)
     case.missing(entry).wait(TIMING.ask_after_ms)
     assert [asked.order_id for asked in case.of(AskOrder)] == [entry.order_id]
-    case.missing(entry)
+    case.list_fills().missing(entry)
     assert order_state(case, entry) is OrderState.ABSENT
 
 
