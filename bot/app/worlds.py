@@ -368,7 +368,11 @@ class PaperWorld(_Base):
                     " one written by this version: name another database to start anew"
                 ) from None
         self._venue = PaperVenue(
-            exchange, clock=self.clock, sink=self._sink, save=self._save_or_say
+            exchange,
+            clock=self.clock,
+            sink=self._sink,
+            save=self._save_or_say,
+            price_of=self._price_of,
         )
 
     def tasks(self) -> list[Task]:
@@ -410,6 +414,10 @@ class PaperWorld(_Base):
             if known is not None:
                 like = known if known.brackets else replace(known, brackets=like.brackets)
             self._exchange.list_instrument(like)
+
+    def _price_of(self, symbol: str) -> Decimal | None:
+        mark = self.market.mark_price(symbol)
+        return mark[0] if mark is not None else None
 
     async def _save_or_say(self, text: str) -> None:
         try:

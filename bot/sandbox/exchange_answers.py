@@ -4,12 +4,12 @@ Source: the facts sheet's sections 3.1 and 3.4. Pure: views in, JSON-ready value
 know: requests, signatures, sockets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
 from bot.sandbox.exchange_dialect import CENT, INCOME, Json
-from bot.sandbox.exchange_frames import Style, ticker_frame
+from bot.sandbox.exchange_frames import NEVER_MS, Style, status_of, ticker_frame
 from bot.sandbox.exchange_history import Day
 from bot.sandbox.exchange_margin import notional_max
 from bot.sandbox.exchange_records import BalanceView, Income, PositionSide, PositionView
@@ -43,8 +43,10 @@ _TICKER_NAMES: Final = (
 )
 
 
-def exchange_info(instruments: Iterable[Instrument], now_ms: int) -> Json:
-    """Every symbol with its filters."""
+def exchange_info(
+    instruments: Iterable[Instrument], now_ms: int, deliveries: Mapping[str, int] | None = None
+) -> Json:
+    """Every symbol with its filters; `deliveries`: when those that have one are delivered."""
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
@@ -52,7 +54,9 @@ def exchange_info(instruments: Iterable[Instrument], now_ms: int) -> Json:
         "rateLimits": list(RATE_LIMITS),
         "exchangeFilters": [],
         "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],
-        "symbols": [_symbol(one) for one in instruments],
+        "symbols": [
+            _symbol(one, (deliveries or {}).get(one.symbol, NEVER_MS)) for one in instruments
+        ],
     }
 
 
@@ -297,14 +301,14 @@ def _account_position(view: PositionView, instrument: Instrument, *, version: in
     return row
 
 
-def _symbol(one: Instrument) -> Json:
+def _symbol(one: Instrument, delivery_ms: int) -> Json:
     return {
         "symbol": one.symbol,
         "pair": one.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
+        "deliveryDate": delivery_ms,
         "onboardDate": one.onboard_ms,
-        "status": "TRADING" if one.tradable else "SETTLING",
+        "status": status_of(one),
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": one.base_asset,

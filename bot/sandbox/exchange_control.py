@@ -18,6 +18,7 @@ from bot.sandbox.exchange_answers import balance_rows, income_row, position_row,
 from bot.sandbox.exchange_dialect import Json, conditional_row, order_row
 from bot.sandbox.exchange_door import Door
 from bot.sandbox.exchange_floor import Floor
+from bot.sandbox.exchange_frames import NEVER_MS
 from bot.sandbox.exchange_gate import ListenKeys
 from bot.sandbox.exchange_injection import Injection, Injections, Shot
 from bot.sandbox.exchange_streams import Hub
@@ -168,7 +169,8 @@ def _settle(turn: Turn) -> object:
 
 def _contract(turn: Turn) -> object:
     symbol, status = _symbol(turn), str(turn.body.get("status", "SETTLING"))
-    turn.world.floor.set_status(symbol, status)
+    delivery_ms = _whole(turn, "delivery_ms") if "delivery_ms" in turn.body else NEVER_MS
+    turn.world.floor.set_status(symbol, status, delivery_ms)
     return {"symbol": symbol, "status": status}
 
 

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.exchange_dialect import Json
 from bot.sandbox.exchange_frames import (
+    NEVER_MS,
     Style,
     book_frame,
     contract_frame,
@@ -81,6 +82,7 @@ class Floor:
             one.symbol: Style(one.symbol, decimals(one.tick_size), decimals(one.step_size))
             for one in instruments
         }
+        self.deliveries: dict[str, int] = {}  # of contracts that are to be settled
         self.rows_played = 0
         self.ended = False
         self._tape_interval_ms = TIMEFRAMES_MS[tape.timeframe]
@@ -153,11 +155,13 @@ class Floor:
                 if payload is not None:
                     self._listener.market(f"{name}@{suffix}", payload)
 
-    def set_status(self, symbol: str, status: str) -> None:
-        """List or delist a contract; whoever listens to listings hears it."""
-        known = self.instruments[symbol]
-        self.instruments[symbol] = replace(known, tradable=status == "TRADING")
-        frame = contract_frame(known, status, self.now_ms)
+    def set_status(self, symbol: str, status: str, delivery_ms: int = NEVER_MS) -> None:
+        """List or delist a contract; whoever listens to listings hears it. Prices go on."""
+        known = replace(self.instruments[symbol], tradable=status == "TRADING")
+        self.instruments[symbol] = known
+        self.exchange.list_instrument(known)
+        self.deliveries[symbol] = delivery_ms
+        frame = contract_frame(known, status, self.now_ms, delivery_ms)
         self._listener.market("!contractInfo", frame)
         for row in _coin_margined([frame]):
             self._listener.market("!contractInfo", row)

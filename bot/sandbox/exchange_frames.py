@@ -35,6 +35,7 @@ from bot.sandbox.tape import TIMEFRAMES_MS
 from data.model import Instrument, MarginType
 from data.money import plain
 
+NEVER_MS: Final = 4_133_404_800_000  # the delivery date of what is never delivered
 _CAUSE: Final = MappingProxyType(
     {
         AccountCause.ORDER: "ORDER",
@@ -132,6 +133,11 @@ def kline_row(style: Style, bar: Bar, timeframe: str) -> list[object]:
     k = kline_frame(style, bar, timeframe, 0, closed=True)["k"]
     names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
     return [k[name] for name in names]
+
+
+def status_of(instrument: Instrument) -> str:
+    """The word for whether a contract trades."""
+    return "TRADING" if instrument.tradable else "SETTLING"
 
 
 def mark_frame(market: Market, now_ms: int) -> Json:
@@ -235,7 +241,9 @@ def trade_frame(market: Market, now_ms: int) -> Json:
     }
 
 
-def contract_frame(instrument: Instrument, status: str, now_ms: int) -> Json:
+def contract_frame(
+    instrument: Instrument, status: str, now_ms: int, delivery_ms: int = NEVER_MS
+) -> Json:
     """A contract was listed, delisted or changed."""
     return {
         "e": "contractInfo",
@@ -243,7 +251,7 @@ def contract_frame(instrument: Instrument, status: str, now_ms: int) -> Json:
         "s": instrument.symbol,
         "ps": instrument.symbol,
         "ct": "PERPETUAL",
-        "dt": 4133404800000,
+        "dt": delivery_ms,
         "ot": instrument.onboard_ms,
         "cs": status,
         "bks": [],

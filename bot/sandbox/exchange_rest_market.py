@@ -43,7 +43,8 @@ def _time(call: Call) -> Result:
 
 
 def _exchange_info(call: Call) -> Result:
-    return answers.exchange_info(call.floor.instruments.values(), call.now_ms)
+    floor = call.floor
+    return answers.exchange_info(floor.instruments.values(), call.now_ms, floor.deliveries)
 
 
 def _klines(call: Call) -> Result:
@@ -61,6 +62,8 @@ def _klines(call: Call) -> Result:
 def _ticker_day(call: Call) -> Result:
     def row(market: Market) -> Json | None:
         symbol = market.instrument.symbol
+        if not market.instrument.tradable:
+            return None
         day = call.floor.history.day(symbol, call.now_ms)
         return answers.ticker_row(call.floor.styles[symbol], day, call.now_ms) if day else None
 

@@ -46,6 +46,7 @@ QUANTITY_BELOW_MIN: Final = Refusal(code=-4004, text="Quantity less than min qua
 QUANTITY_ABOVE_MAX: Final = Refusal(code=-4005, text="Quantity greater than max quantity.")
 PRICE_BELOW_MIN: Final = Refusal(code=-4013, text="Price less than min price.")
 OFF_TICK: Final = Refusal(code=-4014, text="Price not increased by tick size.")
+NOT_OPEN: Final = Refusal(code=-4140, text="Invalid symbol status for opening position.")
 BAD_CLIENT_ID: Final = Refusal(code=-4015, text="Client order id is not valid.")
 BAD_GTD: Final = Refusal(
     code=-5040, text="Good till date must be more than 600 seconds away and before 9999."
@@ -264,6 +265,11 @@ def _check_place(
         return TOO_MANY_ORDERS
     if closes(request):
         return _check_closing(account, request)
+    if not (
+        market.instrument.tradable
+        or reduces(account.quantity_of(symbol, request.position_side), request.side)
+    ):
+        return NOT_OPEN
     notional = price * request.quantity
     return check_notional(market, notional) or check_funds(
         world, account, market, request.side, notional

@@ -33,7 +33,8 @@ Control routes (loopback, no signature, JSON in and out; moments are market ms, 
     POST   /sandbox/liquidate   {symbol}
     POST   /sandbox/adl         {symbol, quantity?}
     POST   /sandbox/settle      {symbol}: the symbol leaves the exchange
-    POST   /sandbox/contract    {symbol, status?}: its status (SETTLING) is told and shown
+    POST   /sandbox/contract    {symbol, status?, delivery_ms?}: its status (SETTLING) is told and
+                                shown; unless it is TRADING nothing can be opened in it
     POST   /sandbox/young       {ms}: orders newer than this are not found (-2013); 0 ends it
     POST   /sandbox/lag         {ms}: signed reads show the account as it is now for so long
     POST   /sandbox/ban         {ms}: nothing but 418 for so long

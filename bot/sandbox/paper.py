@@ -20,16 +20,30 @@ from bot.shell.clock import Clock
 from bot.shell.ports import EventSink
 
 Save = Callable[[str], Awaitable[None]]
+PriceOf = Callable[[str], Decimal | None]
 
 
 class PaperVenue:
-    """One pretend account as the engine's venue. `sink` hears what a user stream would tell."""
+    """One pretend account as the engine's venue. `sink` hears what a user stream would tell.
 
-    def __init__(self, exchange: Exchange, *, clock: Clock, sink: EventSink, save: Save) -> None:
+    `price_of` tells the newest price at the moment of an order, fed by then or not: a symbol that
+    has just come to be watched would have none otherwise.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        save: Save,
+        price_of: PriceOf = lambda _: None,
+    ) -> None:
         self._exchange = exchange
         self._clock = clock
         self._sink = sink
         self._save = save
+        self._price_of = price_of
 
     async def feed(self, symbol: str, price: Decimal) -> None:
         """A new price of the real market: it may fill, trigger, liquidate and pay funding."""
@@ -40,6 +54,10 @@ class PaperVenue:
 
     async def perform(self, command: VenueCommand) -> Sequence[Event]:
         """Carry one command out, once, and say what came of it."""
+        if isinstance(command, PlaceOrder):
+            price = self._price_of(command.order.symbol)
+            if price is not None:
+                await self.feed(command.order.symbol, price)
         answer = carry_out(self._exchange, command, self._clock.now_ms())
         if isinstance(command, PlaceOrder | CancelOrder):
             await self._tell()

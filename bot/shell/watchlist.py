@@ -133,7 +133,9 @@ class Watchlist:
             delivery_ms=contract.delivery_ms,
         )
         now_s = wall_monotonic_s()
-        if known is not None and not contract.tradable:
+        if contract.tradable:
+            self._told.pop(contract.symbol, None)  # its filters come with the next reading
+        elif known is not None:
             self._contracts[contract.symbol] = contract
             self._told[contract.symbol] = (contract, now_s)
             if known.tradable:

@@ -1,13 +1,14 @@
 """The market in motion: matching comes before telling, and bars close in every timeframe."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.exchange_dialect import Json
 from bot.sandbox.exchange_floor import Floor
-from bot.sandbox.exchange_records import OrderEvent, OrderRequest, UserEvent
+from bot.sandbox.exchange_records import OrderEvent, OrderRequest, Refusal, UserEvent
 from bot.sandbox.tape import Tape
 from bot.sandbox.tape_instruments import instruments_for
 from data.model import OrderKind, Side
@@ -150,3 +151,25 @@ def test_a_delisting_is_told_with_a_row_of_the_other_market(tmp_path: Path) -> N
         ("BTCUSD_PERP", "SETTLING", 2),
     ]
     assert not floor.instruments[symbol].tradable
+
+
+def test_a_contract_that_stops_trading_is_told_and_takes_no_entries(tmp_path: Path) -> None:
+    """`!contractInfo` with its delivery, -4140 for what would open, and an exit goes through."""
+    ear = Ear()
+    floor = floor_of(flat_tape(tmp_path), ear)
+    entry = OrderRequest(
+        symbol="BTCUSDT", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal("0.1")
+    )
+    floor.exchange.place(entry, floor.now_ms)
+    floor.set_status("BTCUSDT", "SETTLING", 5)
+    stream, frame = ear.heard[0]
+    assert stream == "!contractInfo"
+    assert isinstance(frame, dict)
+    assert (frame["s"], frame["cs"], frame["dt"]) == ("BTCUSDT", "SETTLING", 5)
+    refused = floor.exchange.place(entry, floor.now_ms)
+    assert isinstance(refused, Refusal)
+    assert refused.code == -4140
+    floor.exchange.place(replace(entry, side=Side.SELL), floor.now_ms)
+    assert floor.exchange.position("BTCUSDT").quantity == 0
+    floor.set_status("BTCUSDT", "TRADING")
+    assert not isinstance(floor.exchange.place(entry, floor.now_ms), Refusal)

@@ -1,5 +1,6 @@
 """Paper trading: the pretend account behind the venue's port, and its survival of a restart."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from bot.core.messages import (
 from bot.core.trade import Order, Role
 from bot.sandbox.exchange import Exchange
 from bot.sandbox.paper import PaperVenue
-from bot.sandbox.paper_state import PaperStateUnreadable, freeze, thaw
+from bot.sandbox.paper_state import PaperStateUnreadable, freeze, symbols_in, thaw
 from bot.sandbox.tape_instruments import instrument_of
 from bot.shell.clock import VirtualClock
 from data.model import Direction, MarginType, OrderKind, OrderStatus, Side
@@ -37,8 +38,13 @@ class Paper:
         self.clock = VirtualClock(1_700_000_000_000)
         self.told: list[Event] = []
         self.kept: list[str] = []
+        self.price: Decimal | None = None
         self.venue = PaperVenue(
-            self.exchange, clock=self.clock, sink=self.told.append, save=self._save
+            self.exchange,
+            clock=self.clock,
+            sink=self.told.append,
+            save=self._save,
+            price_of=lambda _: self.price,
         )
 
     async def _save(self, text: str) -> None:
@@ -180,3 +186,36 @@ async def test_in_hedge_mode_each_order_names_its_book_and_each_word_its_side() 
     assert isinstance(read, SnapshotTaken)
     assert [p.side for p in read.positions] == [Direction.SHORT]
     assert {fill.position_side for fill in read.recent_fills} == {Direction.SHORT}
+
+
+async def test_an_order_is_filled_at_the_newest_price_fed_by_then_or_not() -> None:
+    """A symbol that has just come to be watched has a price when its first order comes."""
+    paper = Paper()
+    paper.price = Decimal(100_500)
+    answer = await paper.place(Role.ENTRY)
+    assert isinstance(answer, OrderReported)
+    assert answer.report.average_price == Decimal(100_500)
+
+
+async def test_a_kept_account_names_every_symbol_that_must_be_listed() -> None:
+    """Ended orders of symbols nobody watches any more are looked at too."""
+    paper = Paper()
+    await paper.venue.feed(SYMBOL, Decimal(100_000))
+    await paper.place(Role.ENTRY)
+    assert symbols_in(paper.kept[-1]) == (SYMBOL,)
+    with pytest.raises(PaperStateUnreadable):
+        symbols_in("{}")
+
+
+async def test_a_symbol_listed_later_is_traded_and_a_known_one_keeps_its_account() -> None:
+    """Newer filters replace the older; position and orders stay."""
+    paper = Paper()
+    await paper.venue.feed(SYMBOL, Decimal(100_000))
+    await paper.place(Role.ENTRY)
+    paper.exchange.list_instrument(instrument_of("ETHUSDT", 4_000.0))
+    paper.exchange.list_instrument(replace(BTC, notional_min=Decimal(7)))
+    await paper.venue.feed("ETHUSDT", Decimal(4_000))
+    answer = await paper.place(Role.ENTRY, symbol="ETHUSDT", order_id="tbxxxx-b-u-e0")
+    assert isinstance(answer, OrderReported)
+    assert paper.exchange.position(SYMBOL).quantity == Decimal("0.01")
+    assert paper.exchange.markets[SYMBOL].instrument.notional_min == 7

@@ -153,6 +153,10 @@ class Stage:
         """Move the market."""
         await self._post(self.exchange.rest, "price", symbol=SYMBOL, price=str(price))
 
+    async def contract(self, symbol: str, **parts: Any) -> None:
+        """Let a contract stop or start trading."""
+        await self._post(self.exchange.rest, "contract", symbol=symbol, **parts)
+
     async def truth(self) -> dict[str, Any]:
         """The exchange's own books."""
         async with self.http.get(f"{self.exchange.rest}/sandbox/truth") as answer:

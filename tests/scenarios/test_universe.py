@@ -23,7 +23,7 @@ def turn_of(service: Service) -> set[str]:
     return {watch.symbol for watch in view.watches if watch.claim is Claim.TURN}
 
 
-async def card_on_a_turn(scene: Stage, service: Service) -> str:
+async def card_on_a_turn(scene: Stage, service: Service, name: str = "1") -> str:
     """Wait for a symbol in turn that is warm, and put a card out for it: its name."""
     market = service.watchlist
 
@@ -33,7 +33,7 @@ async def card_on_a_turn(scene: Stage, service: Service) -> str:
 
     await scene.until(lambda: bool(warm()), "somebody in turn is warm")
     symbol = warm()
-    event = actor.signal_of(service, symbol)
+    event = actor.signal_of(service, symbol, name)
     service.engine.post(event)
     trade_id = await scene.trade_of(service, event)
     await scene.until(
@@ -147,3 +147,40 @@ async def test_paper_trades_what_is_watched_later_and_remembers_it(tmp_path: Pat
             assert world is not None
             assert not again.engine.desk.working()
             await scene.until(lambda: world.symbols == (SYMBOL,), "only the fixed one")
+
+
+async def test_a_delisting_is_told_its_symbol_set_aside_and_its_card_refused(
+    tmp_path: Path,
+) -> None:
+    """Told live by the exchange: no entries any more; with a position the date is warned of."""
+    delivery_ms = 1_900_000_000_000
+    async with (
+        stage(tmp_path, SYMBOLS) as scene,
+        scene.service(
+            scene.part(), symbols=(SYMBOL,), universe=replace(RULES, slot_ms=600_000)
+        ) as service,
+    ):
+        world = service.world
+        assert world is not None
+        engine = service.engine
+        held = await card_on_a_turn(scene, service)
+        await scene.contract(held, status="SETTLING", delivery_ms=delivery_ms)
+        await scene.until(lambda: held in engine.desk.barred, "the desk knows")
+        await scene.tap("Approve")
+        await scene.chat_says(f"{held} is not traded now: SETTLING")
+        assert not (await scene.truth())["orders"]
+        await scene.until(lambda: held not in world.symbols, "it is let go")
+        await scene.say("/universe")
+        await scene.chat_says(f"{held}: not traded, SETTLING, delivery 2030-03-17")
+
+        other = await card_on_a_turn(scene, service, "2")
+        await scene.tap("Approve")
+        await scene.until(
+            lambda: any(t.phase is Phase.POSITION_ACTIVE for t in engine.desk.working()), "open"
+        )
+        await scene.contract(other, status="SETTLING", delivery_ms=delivery_ms)
+        await scene.chat_says("A contract with a position of yours is no longer traded")
+        await scene.chat_says("delivery: 2030-03-17")
+        assert other in world.symbols
+        await scene.contract(held, status="TRADING")
+        await scene.until(lambda: held not in engine.desk.barred, "it trades again")

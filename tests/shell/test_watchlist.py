@@ -339,6 +339,22 @@ async def test_a_new_listing_is_found_by_the_next_reading() -> None:
         await found.until(lambda: "NEWUSDT" in (*found.list.view().waiting, *found.feed.watched))
 
 
+async def test_a_contract_told_to_trade_again_is_read_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The live word ends the older live word; the reading brings its filters."""
+    monkeypatch.setattr(room, "REREAD_S", 0.05)
+    async with working(Watching()) as found:
+        await found.until(lambda: found.turn() == {"S1USDT", "S2USDT"})
+        found.list.heard(Contract(symbol="S1USDT", status="SETTLING", tradable=False))
+        await found.until(lambda: "S1USDT" in found.desk.barred)
+        await found.until(lambda: found.feed.asked.count("listing") == 2)
+        assert "S1USDT" in found.desk.barred  # the list, read just after, knew no better yet
+        found.list.heard(found.feed.contracts["S1USDT"])
+        await found.until(lambda: "S1USDT" not in found.desk.barred)
+        assert changed(found)[-1] == ("S1USDT", "TRADING", False)
+
+
 async def test_news_of_brackets_is_no_news() -> None:
     """A contract that trades on, told again, changes nothing."""
     async with working(Watching()) as found:
