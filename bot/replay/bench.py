@@ -18,7 +18,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bot.replay import bench_burst, bench_market, bench_memory, bench_protect, bench_wire, sim
+from bot.replay import (
+    bench_burst,
+    bench_market,
+    bench_memory,
+    bench_protect,
+    bench_strategies,
+    bench_wire,
+    sim,
+)
+from bot.shell.bar_queue import SLICE_S
 from bot.shell.clock import wall_monotonic_s
 from bot.shell.log import configure
 
@@ -172,6 +181,24 @@ def warmup_40() -> list[Figure]:
     ]
 
 
+def strategies_bar() -> list[Figure]:
+    """A bar through all six strategies, and 1,800 at once; floor: one call of each indicator."""
+    bar, burst = bench_strategies.measure_bar(), asyncio.run(bench_strategies.measure_burst())
+    floor_ms, took, lag = bar.floor_ms, burst.took_s, burst.lag_ms_p99
+    return [
+        figure("strategies_bar", bar.median_ms, "ms", floor_ms, ("<= 1.5", bar.median_ms <= 1.5)),
+        figure("strategies_cpu", bar.cpu_ms, "ms cpu", floor_ms, ("<= 1.5", bar.cpu_ms <= 1.5)),
+        figure("strategies_1800", took, "s", burst.floor_s, ("<= 1.5 s", took <= 1.5)),
+        figure("strategies_lag", lag, "ms p99", 1e3 * SLICE_S, ("<= 50", lag <= 50)),
+    ]
+
+
+def strategies_year() -> list[Figure]:
+    """A year of one-minute bars through the default strategy; floor: appending the bars."""
+    year_s, bare_s = bench_strategies.measure_year()
+    return [figure("strategies_year", year_s, "s", bare_s, ("<= 60 s", year_s <= 60))]
+
+
 def sim_rate() -> list[Figure]:
     """Seeds a second on one core, each run twice; floor: the same worlds without invariants."""
     rate = _rate(lambda seed: sim.run_seed(seed))
@@ -212,6 +239,8 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "memory_40": memory_40,
     "memory_600": memory_600,
     "warmup_40": warmup_40,
+    "strategies_bar": strategies_bar,
+    "strategies_year": strategies_year,
     "sim_rate": sim_rate,
     "memory_fold": memory_fold,
     "startup": startup,
