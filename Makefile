@@ -64,6 +64,7 @@ soak: $(STAMP) ## hours, not seconds: many seeds, then a long unattended demo
 	@$(PY) -m bot sim --seeds 0-50000
 	@$(PY) -m tests.scenarios.kill_harness --kills 200 --seed 1
 	@$(PY) -m tests.venue.fuzz --count 1000000
+	@$(PY) -m tests.venue.soak --minutes 60
 	@$(PY) -m bot demo --headless --seconds 3600 --report var/soak.json $(ARGS)
 
 lock: $(PY) ## compile pyproject.toml to hashed requirements; ARGS=--upgrade moves the versions

@@ -179,9 +179,9 @@ def measure_memory(symbols: int) -> float:
 
 
 @contextmanager
-def peer(symbols: int) -> Iterator[dict[str, Any]]:
+def peer(symbols: int, speed: float = 1.0) -> Iterator[dict[str, Any]]:
     """The pretend market of so many symbols; its ready line as a dict."""
-    command = [sys.executable, "-m", "bot.sandbox.bench_market", "--symbols", str(symbols)]
+    command = [sys.executable, "-m", "bot.sandbox.bench_market", str(symbols), str(speed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
     try:
         assert process.stdout is not None

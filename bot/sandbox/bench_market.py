@@ -3,9 +3,10 @@
 It keeps no state of trading and checks nothing, so that what is measured is the client. Frames are
 encoded beforehand but for their moments, and a connection's frames of one tick are written at once.
 `POST /bench/stop` ends it and tells how many frames were sent; `POST /bench/flood?frames=N` sends N
-kline frames of one stream as fast as they are taken. Started as
-`python -m bot.sandbox.bench_market --symbols N`; prints one JSON line when ready. Must not know:
-who measures.
+kline frames of one stream as fast as they are taken; `POST /bench/cut` breaks every connection.
+Started as `python -m bot.sandbox.bench_market SYMBOLS [SPEED]`; prints one JSON line when ready.
+
+Must not know: who measures.
 """
 
 import asyncio
@@ -26,7 +27,6 @@ PHASES: Final = 25  # ticks between two updates of a stream: the frames are spre
 MARKS_EVERY: Final = UPDATES_PER_S
 BEHIND_BYTES_MAX: Final = 4 << 20  # a client this far behind is left alone until it has read
 FLOOD_FRAMES: Final = 200  # written at once
-SYMBOLS: Final = 40
 
 KLINE: Final = (
     b'{"stream":"%b@kline_%b","data":{"e":"kline","E":',
@@ -53,7 +53,9 @@ def symbols_of(count: int) -> tuple[str, ...]:
 
 
 @dataclass(slots=True, eq=False)
-class _Kline:
+class Stream:
+    """The bars of one symbol and timeframe, encoded but for their moments."""
+
     timeframe: str
     parts: tuple[bytes, ...]
     open_ms: int = 0
@@ -87,12 +89,14 @@ class _Mark:
 @dataclass(slots=True, eq=False)
 class _Listener:
     transport: asyncio.WriteTransport
-    streams: dict[str, tuple[int, _Kline | _Mark]] = field(default_factory=dict)  # and its phase
+    streams: dict[str, tuple[int, Stream | _Mark]] = field(default_factory=dict)  # and its phase
 
 
-class _Peer:
-    def __init__(self, count: int) -> None:
-        self._clock = SystemClock()
+class Peer:
+    """Symbols, their listeners, and the clock that drives them."""
+
+    def __init__(self, count: int, speed: float) -> None:
+        self._clock = SystemClock(speed=speed)
         self._instruments = instruments_for(dict.fromkeys(symbols_of(count), 60_000.0))
         self._symbols = {one.symbol.lower(): one.symbol for one in self._instruments}
         self._listeners: set[_Listener] = set()
@@ -101,6 +105,7 @@ class _Peer:
         self._next_phase = 0
 
     def app(self) -> web.Application:
+        """Its doors."""
         app = web.Application()
         app.router.add_get("/market/stream", self._stream)
         app.router.add_get("/fapi/v1/klines", self._klines)
@@ -110,6 +115,7 @@ class _Peer:
         app.router.add_get("/fapi/v1/exchangeInfo", self._info)
         app.router.add_post("/bench/stop", self._stop)
         app.router.add_post("/bench/flood", self._flood)
+        app.router.add_post("/bench/cut", self._cut)
         return app
 
     async def run(self) -> None:
@@ -128,7 +134,7 @@ class _Peer:
             return
         told: list[bytes] = []
         for own_phase, stream in listener.streams.values():
-            if own_phase == phase and (marks or isinstance(stream, _Kline)):
+            if own_phase == phase and (marks or isinstance(stream, Stream)):
                 frames = stream.frames(now_ms)
                 self._sent += len(frames)
                 told += frames
@@ -162,7 +168,7 @@ class _Peer:
                 listener.streams[name] = (self._next_phase, stream)
         return json.dumps({"result": None, "id": command["id"]})
 
-    def _made(self, name: str) -> _Kline | _Mark | None:
+    def _made(self, name: str) -> Stream | _Mark | None:
         lower, _, channel = name.partition("@")
         symbol = self._symbols.get(lower)
         if symbol is None:
@@ -175,7 +181,7 @@ class _Peer:
             return None
         tf = timeframe.encode()
         parts = (KLINE[0] % (low, tf), KLINE[1] % up, KLINE[2], KLINE[3] % (up, tf), KLINE[4])
-        return _Kline(timeframe, parts)
+        return Stream(timeframe, parts)
 
     async def _flood(self, request: web.Request) -> web.Response:
         """Send so many frames of the first kline stream to its listener, then answer."""
@@ -184,7 +190,7 @@ class _Peer:
             (one, stream)
             for one in self._listeners
             for _, stream in one.streams.values()
-            if isinstance(stream, _Kline)
+            if isinstance(stream, Stream)
         )
         while left > 0:
             count = min(left, FLOOD_FRAMES)
@@ -198,6 +204,11 @@ class _Peer:
     async def _stop(self, _request: web.Request) -> web.Response:
         self._stopped = True
         return web.json_response({"frames": self._sent})
+
+    async def _cut(self, _request: web.Request) -> web.Response:
+        for listener in self._listeners:
+            listener.transport.abort()
+        return web.json_response({})
 
     # Requests
 
@@ -241,9 +252,9 @@ def _framed(body: bytes) -> bytes:
     return b"\x81\x7e" + len(body).to_bytes(2, "big") + body
 
 
-async def main(count: int) -> None:
+async def main(count: int, speed: float) -> None:
     """Serve on a free port of this machine until killed."""
-    peer = _Peer(count)
+    peer = Peer(count, speed)
     runner = web.AppRunner(peer.app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -255,4 +266,4 @@ async def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[2]) if sys.argv[1:2] == ["--symbols"] else SYMBOLS))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0))
