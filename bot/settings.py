@@ -112,6 +112,16 @@ class Settings(BaseSettings):
     max_signals_per_day: int = Field(5, ge=0, le=10_000, description="signals of a bot a UTC day")
     score_threshold: float = Field(75.0, ge=0, le=100, description="least score of a signal")
     leverage: int = Field(5, ge=1, le=125, description="leverage of a position")
+    stop_form: str = Field(
+        "close_position",
+        pattern="^(close_position|quantity)$",
+        description="close_position or quantity: what a stop tells the exchange to close",
+    )
+    working_type: str = Field(
+        "mark_price",
+        pattern="^(mark_price|contract_price)$",
+        description="mark_price or contract_price: the price that fires stops and targets",
+    )
 
     fixed_symbols: Annotated[tuple[Symbol, ...], NoDecode] = Field(
         ("BTCUSDT", "ETHUSDT", "BNBUSDT"), min_length=1, description="always watched"

@@ -29,6 +29,7 @@ from bot.app.keys import ExchangeKeys, read_keys
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
+from bot.core.guard import StopForm
 from bot.core.presets import ApprovalMode, BotConfig, faults_of, from_preset
 from bot.core.universe import Rules
 from bot.sandbox.telegram_server import make_token, serve_telegram
@@ -37,6 +38,8 @@ from bot.shell import log as logs
 from bot.shell.clock import Clock, SystemClock
 from bot.shell.errors import BotError, SettingFault
 from bot.shell.ports import BarSink, EventSink
+from bot.venue.gateway import GatewayOptions
+from bot.venue.wire_requests import WorkingType
 from data.store.errors import StoreError
 from data.store.store import Store
 
@@ -166,6 +169,7 @@ def _options(settings: Settings, record: Path | None) -> ServiceOptions:
         venue_name=settings.world.value,
         bots=(default_bot(settings),),
         universe=universe_rules(settings),
+        stop_form=StopForm(settings.stop_form),
         metrics_port=settings.metrics_port,
         record=record,
         notify_address=configuration.notify_address(),
@@ -191,6 +195,9 @@ def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers
                 clock=clock,
                 sink=sink,
                 bar_sink=bar_sink,
+                gateway_options=GatewayOptions(
+                    working_type=WorkingType(settings.working_type.upper()), account_id=ACCOUNT
+                ),
             )
         return PaperWorld(
             options,

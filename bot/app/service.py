@@ -24,6 +24,7 @@ from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.control.views.status import Light
 from bot.core.desk import Desk, reopened
+from bot.core.guard import StopForm
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
@@ -32,6 +33,7 @@ from bot.shell.clock import Clock, SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
 from bot.shell.errors import Unknown
 from bot.shell.jobs import Jobs
+from bot.shell.marks import MarkWatch
 from bot.shell.metrics import Metrics, Page
 from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
 from bot.shell.process import rss_mb_peak
@@ -94,6 +96,7 @@ class ServiceOptions:
     venue_name: str = "paper"  # what the account's row says of where it trades
     bots: tuple[BotConfig, ...] = ()
     universe: Rules | None = None  # None: what the world watches at first, and what bots name
+    stop_form: StopForm = StopForm.CLOSE_POSITION
     metrics_port: int = 0
     record: Path | None = None
     notify_address: str | None = None
@@ -214,6 +217,7 @@ class Service:
             ),
         )
         desk = reopened(desk, Timing().at_speed(self._clock.speed), self._clock.now_ms())
+        desk = replace(desk, stop_form=options.stop_form)
         questions = Questions(market=world.market, clock=self._clock)
         engine = Engine(
             desk,
@@ -268,6 +272,10 @@ class Service:
                 world_tasks.append(group.create_task(self.watchlist.run(), name="watchlist"))
                 assert self._analysis is not None, "made with the world"
                 world_tasks += [group.create_task(task) for task in self._analysis.tasks()]
+                eye = MarkWatch(
+                    desk_of=self._desk, mark_price=world.market.mark_price, sink=self._post
+                )
+                world_tasks.append(group.create_task(eye.run(), name="marks"))
                 jobs.start()
                 opening = group.create_task(self._open(world, began_s), name="opening")
                 group.create_task(hired.warm_up(), name="warm-up")

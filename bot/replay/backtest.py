@@ -31,6 +31,7 @@ from bot.core.messages import (
     Tell,
     Woke,
 )
+from bot.core.moving import reached
 from bot.core.presets import PRESETS, ApprovalMode, BotConfig, faults_of, from_preset, timeframes_of
 from bot.news.recorded import RecordedNews
 from bot.replay.tape_market import TapeMarket
@@ -121,6 +122,8 @@ class Backtest:
             exact = _on_tick(price, self._ticks[symbol])
             self.exchange.advance(symbol, exact, self._clock.now_ms())
             self._market.marks[symbol] = (exact, self._clock.now_ms())
+            trades = self.desk.trades.values()
+            self._queue.extend(reached(trades, symbol, exact, self._clock.now_ms()))
             self._pump()
         self.bars += len(candles)
         for candle in candles:

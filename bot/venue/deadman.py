@@ -12,13 +12,13 @@ from typing import Final
 import structlog
 
 from bot.core.messages import Event, OrderMissing, OrderRefused, OrderReported, SnapshotTaken
-from bot.core.trade import Order, Role
+from bot.core.trade import Order, Role, read_order_id
 from bot.shell.clock import wall_sleep_s
 from bot.venue.rest import RestClient
 from bot.venue.watch import OVER
 from bot.venue.wire_errors import Answer
 from bot.venue.wire_requests import countdown_request
-from data.model import OrderKind
+from data.model import OrderKind, OrderReport
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,9 @@ SETTLE_S: Final = 0.05  # wall; a burst of changes is one heartbeat
 class DeadMan:
     """Resting entries of one account and the countdowns wound up for them."""
 
-    def __init__(self, rest: RestClient) -> None:
+    def __init__(self, rest: RestClient, *, account_id: str = "") -> None:
         self._rest = rest
+        self._account_id = account_id
         self._resting: dict[str, tuple[str, int]] = {}  # order id -> (symbol, sent at)
         self._armed: set[str] = set()
         self._changed = asyncio.Event()
@@ -57,11 +58,21 @@ class DeadMan:
                 self._forget(order_id)
             case SnapshotTaken(asked_ms=asked_ms):
                 rests = {report.order_id for report in event.open_orders}
+                for report in event.open_orders:
+                    self._take_over(report, asked_ms)
                 for order_id, (_, sent_ms) in list(self._resting.items()):
                     if order_id not in rests and sent_ms < asked_ms:
                         self._forget(order_id)
             case _:
                 pass
+
+    def _take_over(self, report: OrderReport, asked_ms: int) -> None:
+        # An entry of ours that rests since before this life: nobody here has sent it.
+        name = read_order_id(self._account_id, report.order_id) if self._account_id else None
+        known = report.order_id in self._resting
+        if name is not None and name.role is Role.ENTRY and not report.conditional and not known:
+            self._resting[report.order_id] = (report.symbol, asked_ms)
+            self._changed.set()
 
     async def run(self) -> None:
         """Wind up while something rests, call off when nothing does; forever."""

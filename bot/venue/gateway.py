@@ -63,8 +63,8 @@ from bot.venue.wire_requests import (
     WorkingType,
     cancel_algo_request,
     cancel_request,
+    conditional_request,
     open_algo_request,
-    place_algo_request,
     place_request,
 )
 from data.model import Instrument, OrderReport, OrderStatus
@@ -91,6 +91,7 @@ class GatewayOptions:
     """
 
     working_type: WorkingType = WorkingType.MARK_PRICE
+    account_id: str = ""  # whose client ids are ours; "": resting entries of an older life are not
     live: bool = False  # real money: a key that may move it out is refused
     permissions: RestClient | None = None
     dead_man: bool = True  # resting entries are cancelled by the exchange when we fall silent
@@ -123,7 +124,7 @@ class Gateway:
         self._standing = AccountStanding(rest, sink=sink)
         rest.watch_outcomes(self._standing.note)
         self._watch = SilenceWatch(rest)
-        self._deadman = DeadMan(rest)
+        self._deadman = DeadMan(rest, account_id=self._options.account_id)
         self._hold = Hold(sink)
         self.stream = UserStream(
             rest=rest,
@@ -215,7 +216,7 @@ class Gateway:
             return [self._refused(order.order_id, missing.code, missing.text)]
         hedge = self._settings.hedge
         if order.conditional:
-            request = place_algo_request(order, self._options.working_type, hedge=hedge)
+            request = conditional_request(order, self._options.working_type, hedge=hedge)
         else:
             request = place_request(order, hedge=hedge)
         frames = self._watch.frames

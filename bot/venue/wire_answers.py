@@ -8,7 +8,7 @@ Source: reference sheet sections 3 and 4 (2026-11); fields marked UNCERTAIN ther
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 import msgspec
@@ -99,6 +99,9 @@ class AlgoRow(Row):
     algo_id: int = 0
     actual_order_id: str | int | None = None
     update_time: int = 0
+    trigger_price: str | int | float | None = None
+    quantity: str | int | float | None = None
+    close_position: bool | None = None
 
 
 class AlgoCancelRow(Row):
@@ -267,7 +270,18 @@ def algo_report(row: AlgoRow, *, now_ms: int) -> OrderReport:
         conditional=True,
         event_ms=row.update_time or now_ms,
         venue_order_id=child_id(row.actual_order_id),
+        trigger_price=_told(row.trigger_price),
+        order_quantity=ZERO if row.close_position else _told(row.quantity),
     )
+
+
+def _told(number: str | float | None) -> Decimal | None:
+    """What is said beside the point: a number above zero, or nothing."""
+    try:
+        value = Decimal(str(number or 0))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and value > ZERO else None
 
 
 def child_id(actual_order_id: str | int | None) -> int | None:

@@ -171,6 +171,19 @@ def place_algo_request(order: Order, working_type: WorkingType, *, hedge: bool =
     return _write(Method.POST, "/fapi/v1/algoOrder", params, 0)
 
 
+def conditional_request(order: Order, working_type: WorkingType, *, hedge: bool = False) -> Request:
+    """Any conditional order of the core: a stop, a target, or a trailing stop."""
+    if order.callback_pct is None:
+        return place_algo_request(order, working_type, hedge=hedge)
+    return trailing_stop_request(
+        order,
+        order.callback_pct,
+        working_type,
+        activation_price=order.activation_price,
+        hedge=hedge,
+    )
+
+
 def trailing_stop_request(
     order: Order,
     callback_pct: Decimal,

@@ -17,6 +17,7 @@ from bot.advisor.offline import RulesAdvisor
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
+from bot.core.guard import StopForm
 from bot.core.messages import SignalRaised
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.universe import Rules
@@ -54,6 +55,7 @@ def service_of(
     bot: BotConfig | None = None,
     symbols: tuple[str, ...] = (),
     universe: Rules | None = None,
+    stop_form: StopForm = StopForm.CLOSE_POSITION,
 ) -> Service:
     """The real service with real adapters on the stage's addresses; by default the story's bot."""
 
@@ -120,6 +122,7 @@ def service_of(
         venue_name="demo",
         bots=(bot,),
         universe=universe,
+        stop_form=stop_form,
     )
     return Service(options, Makers(world=make_world, advisor=hire, control=control))
 

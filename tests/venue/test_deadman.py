@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core.messages import OrderRefused, OrderReported, SnapshotTaken
-from bot.core.trade import Order, Role
+from bot.core.trade import Order, Role, order_id_of
 from bot.venue import deadman
 from bot.venue.deadman import DeadMan
 from data.model import OrderKind, OrderReport, OrderStatus, Side
@@ -44,11 +44,13 @@ def _report(status: OrderStatus) -> OrderReported:
 
 
 @asynccontextmanager
-async def _running(answer: Handler | None = None) -> AsyncIterator[tuple[Script, DeadMan]]:
+async def _running(
+    answer: Handler | None = None, account_id: str = ""
+) -> AsyncIterator[tuple[Script, DeadMan]]:
     script = Script()
     script.on("POST", COUNTDOWN, answer or ok({"symbol": "BTCUSDT", "countdownTime": "120000"}))
     async with exchange(script) as url, client(url) as rest:
-        switch = DeadMan(rest)
+        switch = DeadMan(rest, account_id=account_id)
         task = asyncio.create_task(switch.run())
         try:
             yield script, switch
@@ -117,3 +119,25 @@ async def test_a_countdown_that_was_not_set_is_not_believed() -> None:
         switch.note_sent(RESTING)
         await wait_for(lambda: len(_told(script)) == 1)
         assert not switch.armed
+
+
+async def test_an_entry_of_an_older_life_is_wound_up_too() -> None:
+    """A reading shows an entry of ours that nobody here sent; a stranger's order is left alone."""
+    ours = order_id_of("main", "bot", "abcdefghij", Role.ENTRY, 0)
+    theirs = order_id_of("other", "bot", "abcdefghij", Role.ENTRY, 0)
+    shown = _report(OrderStatus.NEW).report
+    reading = SnapshotTaken(
+        asked_ms=NOW_MS,
+        wallet_usdt=ZERO,
+        positions=(),
+        open_orders=(
+            replace(shown, order_id=ours),
+            replace(shown, order_id=theirs, symbol="ETHUSDT"),
+        ),
+    )
+    async with _running(account_id="main") as (script, switch):
+        switch.note(reading)
+        await wait_for(lambda: switch.armed == {"BTCUSDT"})
+        switch.note(replace(reading, asked_ms=NOW_MS + 1, open_orders=()))
+        await wait_for(lambda: not switch.armed)
+        assert _told(script) == [("BTCUSDT", "120000"), ("BTCUSDT", "0")]

@@ -183,3 +183,23 @@ def test_bytes_never_crash_an_answers_decoder(body: bytes) -> None:
             decode(body, kind)
         except Malformed:
             continue
+
+
+def test_a_conditional_order_says_what_it_closes_and_where() -> None:
+    """Trigger and quantity; closing the position is a quantity of zero; oddities are not told."""
+    row = {
+        "clientAlgoId": "s0",
+        "symbol": "BTCUSDT",
+        "algoStatus": "NEW",
+        "triggerPrice": "90.5",
+        "quantity": "1.5",
+        "closePosition": False,
+    }
+    told = algo_report(decode(json.dumps(row).encode(), AlgoRow), now_ms=NOW_MS)
+    assert (told.trigger_price, told.order_quantity) == (Decimal("90.5"), Decimal("1.5"))
+    whole = row | {"quantity": "0", "closePosition": True}
+    told = algo_report(decode(json.dumps(whole).encode(), AlgoRow), now_ms=NOW_MS)
+    assert told.order_quantity == 0
+    odd = row | {"triggerPrice": "", "quantity": "NaN", "closePosition": None}
+    told = algo_report(decode(json.dumps(odd).encode(), AlgoRow), now_ms=NOW_MS)
+    assert (told.trigger_price, told.order_quantity) == (None, None)

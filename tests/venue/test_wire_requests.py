@@ -10,6 +10,7 @@ from bot.venue.wire import Method, Priority, Security
 from bot.venue.wire_requests import (
     WorkingType,
     cancel_algo_request,
+    conditional_request,
     countdown_request,
     klines_request,
     listen_key_request,
@@ -92,6 +93,28 @@ def test_a_stop_of_a_quantity_is_reduce_only() -> None:
     params = dict(place_algo_request(part, WorkingType.CONTRACT_PRICE).params)
     assert (params["quantity"], params["reduceOnly"]) == ("0.5", "true")
     assert "closePosition" not in params
+
+
+def test_a_trailing_stop_says_its_rate_and_where_it_begins() -> None:
+    """Its own type, a rate in percent, the activation by the exchange's name, no trigger price."""
+    trail = replace(
+        STOP,
+        kind=OrderKind.TRAILING_STOP_MARKET,
+        close_position=False,
+        reduce_only=True,
+        quantity=Decimal("0.5"),
+        trigger_price=None,
+        callback_pct=Decimal("0.3"),
+        activation_price=Decimal("95.5"),
+    )
+    params = dict(conditional_request(trail, WorkingType.MARK_PRICE).params)
+    assert params["type"] == "TRAILING_STOP_MARKET"
+    assert (params["callbackRate"], params["activatePrice"]) == ("0.3", "95.5")
+    assert (params["quantity"], params["reduceOnly"]) == ("0.5", "true")
+    assert "triggerPrice" not in params
+    assert conditional_request(STOP, WorkingType.MARK_PRICE) == place_algo_request(
+        STOP, WorkingType.MARK_PRICE
+    )
 
 
 @pytest.mark.parametrize(
