@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import structlog
 
 from bot.app.analysis import Analysis, AnalysisPlan
+from bot.app.lights import bars_light
 from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
@@ -438,7 +439,9 @@ def _lights(world: World, desk: Desk, clock: Clock, hired: Hired) -> list[Light]
             ok=len(moments) == len(world.symbols),
             detail=f"{heard}, oldest {max(age_s, 0):.1f} s",
         ),
+        bars_light(world.market),
         Light(name="Account", ok=desk.stream_ok and desk.ready, detail=""),
         Light(name="REST", ok=True, detail=f"weight {world.weight_used} this minute"),
+        Light(name="Input", ok=True, detail="{} impossible, {} odd".format(*world.input_counts)),
         Light(name="Adviser", ok=True, detail=hired.advisor.name),
     ]

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from bot.app.odd import input_counts, watch_input
 from bot.core.messages import StreamRestored
 from bot.core.universe import Contract
 from bot.sandbox.exchange import Exchange
@@ -29,6 +30,7 @@ from bot.shell.watchlist import Feed
 from bot.venue.gateway import Gateway, GatewayOptions
 from bot.venue.listing import load_listing
 from bot.venue.market import LiveMarket, MarketOptions
+from bot.venue.odd_input import OddInput
 from bot.venue.rest import Credentials, RestAddress, RestClient, open_session
 from bot.venue.signers import signer_of
 from bot.venue.tickers import load_volumes
@@ -90,6 +92,10 @@ class World(Protocol):
         """Request weight spent in this clock minute."""
 
     @property
+    def input_counts(self) -> tuple[int, int]:
+        """What was said that cannot be, and what was merely odd, since the start."""
+
+    @property
     def venue(self) -> Venue:
         """Where orders go; after `prepare`."""
 
@@ -111,8 +117,11 @@ class _Base:
 
     market: LiveMarket
 
-    def __init__(self, options: WorldOptions, *, clock: SystemClock, bar_sink: BarSink) -> None:
+    def __init__(
+        self, options: WorldOptions, *, clock: SystemClock, sink: EventSink, bar_sink: BarSink
+    ) -> None:
         self.clock = clock
+        self.odd_input = OddInput(sink)
         self.contract_sink: ContractSink | None = None
         self.exposed: Exposed = lambda: options.held
         self._watched: dict[str, tuple[str, ...]] = {}
@@ -137,6 +146,11 @@ class _Base:
     def weight_used(self) -> int:
         """Request weight spent in this clock minute."""
         return self._budget.used
+
+    @property
+    def input_counts(self) -> tuple[int, int]:
+        """What was said that cannot be, and what was merely odd, since the start."""
+        return input_counts(self.market, self.odd_input)
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -281,7 +295,7 @@ class ExchangeWorld(_Base):
         bar_sink: BarSink,
         gateway_options: GatewayOptions | None = None,
     ) -> None:
-        super().__init__(options, clock=clock, bar_sink=bar_sink)
+        super().__init__(options, clock=clock, sink=sink, bar_sink=bar_sink)
         credentials = Credentials(api_key=api_key, signer=signer_of(api_secret))
         self._rest = self._client(credentials)
         self.market = self._market(self._rest)
@@ -296,6 +310,7 @@ class ExchangeWorld(_Base):
                 permissions=self._wallet_client(credentials),
             ),
         )
+        self.odd_input = self._gateway.odd_input
 
     @property
     def venue(self) -> Venue:
@@ -310,6 +325,7 @@ class ExchangeWorld(_Base):
     def tasks(self) -> list[Task]:
         """User stream, prices, clock."""
         tasks = [self._gateway.run(), self.market.run(), self._rest.keep_clock()]
+        tasks.append(watch_input(self.market, self.odd_input))
         if self._options.resync_every_s:
             tasks.append(self._resync(self._rest))
         return tasks
@@ -334,7 +350,8 @@ class PaperWorld(_Base):
         load: Callable[[], Awaitable[str | None]],
         save: Callable[[str], Awaitable[None]],
     ) -> None:
-        super().__init__(options, clock=clock, bar_sink=bar_sink)
+        super().__init__(options, clock=clock, sink=sink, bar_sink=bar_sink)
+        self._rest.watch_rejected(self.odd_input.note)
         self.market = self._market(self._rest)
         self._wallet_usdt = wallet_usdt
         self._sink = sink
@@ -377,7 +394,12 @@ class PaperWorld(_Base):
 
     def tasks(self) -> list[Task]:
         """Prices, clock, and the prices' way to the pretend exchange."""
-        tasks = [self.market.run(), self._rest.keep_clock(), self._feed()]
+        tasks = [
+            self.market.run(),
+            self._rest.keep_clock(),
+            self._feed(),
+            watch_input(self.market, self.odd_input),
+        ]
         if self._options.resync_every_s:
             tasks.append(self._resync(self._rest))
         return tasks

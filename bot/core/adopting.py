@@ -124,6 +124,8 @@ def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool
         if draft.holder_of(position.symbol) is not None:
             continue
         own = _of_position(found, position)
+        if _is_over(own, position, snapshot.recent_fills):
+            own = []  # Ours was closed by others: who opened the next one is a stranger.
         instrument = instruments.get(position.symbol)
         if not own:
             # Without its listing or one fill of its symbol, half of the reading is missing.
@@ -175,6 +177,32 @@ def _of_position(found: list[Found], position: Position) -> list[Found]:
     if (not guards and net == ZERO) or net * position.quantity < ZERO:
         return []
     return own
+
+
+def _is_over(own: list[Found], position: Position, listed: tuple[Fill, ...]) -> bool:
+    """Whether the symbol was flat, or turned, at some moment since our first fill."""
+    fills = _since(own, position, listed)
+    held = ZERO
+    for place, fill in enumerate(fills, start=1):
+        before, held = held, held + _net((fill,))
+        if place < len(fills) and before != ZERO and before * held <= ZERO:
+            return True
+    return False
+
+
+def _since(own: list[Found], position: Position, listed: tuple[Fill, ...]) -> list[Fill]:
+    """Every fill of the symbol since our first, whoever's, in the order they happened."""
+    first_ms = min((fill.filled_ms for one in own for fill in one.fills), default=None)
+    if first_ms is None:
+        return []
+    here = [
+        fill
+        for fill in listed
+        if fill.symbol == position.symbol
+        and fill.filled_ms >= first_ms
+        and fill.position_side in (None, position.side)
+    ]
+    return sorted(here, key=lambda fill: (fill.filled_ms, fill.fill_id))
 
 
 def _book_of(

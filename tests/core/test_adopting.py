@@ -94,6 +94,17 @@ def test_fills_that_add_up_to_nothing_do_not_make_a_position_ours() -> None:
     assert SYMBOL in case.desk.foreign
 
 
+def test_a_position_opened_after_ours_was_closed_by_hand_is_not_ours() -> None:
+    """Bought by us, sold by hand to nothing, bought by hand again: the sum fits, the owner not."""
+    case = Case()
+    ours = entry_fill(case)
+    sold = case.make_fill(None, "0.5", side=Side.SELL, filled_ms=case.now_ms + 1)
+    again = case.make_fill(None, "0.2", side=Side.BUY, filled_ms=case.now_ms + 2)
+    read(case, ours, sold, again, position="0.2")
+    assert not case.desk.trades
+    assert SYMBOL in case.desk.foreign
+
+
 def test_a_position_on_the_other_side_of_our_fills_is_not_ours() -> None:
     """Bought by us, short now: turned by somebody."""
     case = Case()
