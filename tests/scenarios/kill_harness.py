@@ -542,6 +542,11 @@ def _spread(values: list[float] | list[int]) -> str:
     return f"n {len(row)}, p50 {median}, p95 {p95}, p99 {p99}, max {round(row[-1], 2)}"
 
 
+def _aloud(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 def main() -> int:
     """The command line: a soak of so many kills, or one actor."""
     parser = argparse.ArgumentParser()
@@ -555,9 +560,7 @@ def main() -> int:
         asyncio.run(_serve(part))
         return 0
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
-    tally = asyncio.run(
-        run(given.kills, given.seed, folder, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - progress
-    )
+    tally = asyncio.run(run(given.kills, given.seed, folder, _aloud))
     lines = [tally.words(), *tally.faults]
     if tally.faults:
         lines.append(f"seed {given.seed}; log and database in {folder}")
