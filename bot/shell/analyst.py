@@ -20,7 +20,7 @@ from bot.core.strategies.strategy import Strategy
 from bot.core.strategies.window import Bars, Context, closed_before
 from bot.shell.clock import Clock
 from bot.shell.hush import Hush
-from bot.shell.ports import EventSink, Market, News, Unfinished, Window
+from bot.shell.ports import EventSink, Forming, Market, News, Window
 from bot.shell.strategy_book import StrategyBook
 from data.candles import timeframe_ms
 from data.model import Candle, Instrument
@@ -87,7 +87,7 @@ class Analyst:
         if (reason := self._why_old(window, candle)) is not None:
             self.skip(candle, reason)
             return
-        context = self._context_of(config, strategy, instrument, candle, window)
+        context = self._context_of(config, strategy, instrument, candle)
         signal = self._book.ask(config, window, context)
         if signal is None or signal.score < config.score_threshold:
             return
@@ -123,11 +123,9 @@ class Analyst:
         strategy: Strategy,
         instrument: Instrument,
         candle: Candle,
-        window: Window,
     ) -> Context:
         now_ms = self._clock.now_ms()
         news = self._news if strategy.wants_news else None
-        asks = strategy.wants_provisional and isinstance(window, Unfinished)
         return Context(
             bot_id=config.bot_id,
             timeframe=candle.timeframe,
@@ -136,8 +134,13 @@ class Analyst:
             trend_timeframe=config.trend_timeframe,
             trend=self._trend_of(config, candle),
             news_score=None if news is None else news.score_of(instrument.base_asset, now_ms),
-            provisional=window.provisional if asks and isinstance(window, Unfinished) else None,
+            provisional=self._forming(candle) if strategy.wants_provisional else None,
         )
+
+    def _forming(self, candle: Candle) -> Candle | None:
+        if not isinstance(self._market, Forming):
+            return None
+        return self._market.provisional(candle.symbol, candle.timeframe)
 
     def _trend_of(self, config: BotConfig, candle: Candle) -> Bars | None:
         if not config.trend_timeframe:

@@ -41,11 +41,11 @@ class Market(Protocol):
 
 
 @runtime_checkable
-class Unfinished(Protocol):
-    """A window that also knows the bar still being built."""
+class Forming(Protocol):
+    """A market that also knows the bars still being built; a tape does not."""
 
-    @property
-    def provisional(self) -> Candle | None: ...
+    def provisional(self, symbol: str, timeframe: str) -> Candle | None:
+        """The bar still open, as last told; None when unknown."""
 
 
 class News(Protocol):

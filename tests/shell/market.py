@@ -97,6 +97,10 @@ class FakeMarket:
         """Always 100, unless the symbol's prices are gone."""
         return None if symbol in self.deaf else (Decimal(100), 0)
 
+    def provisional(self, symbol: str, timeframe: str) -> Candle | None:
+        """The unfinished bar, when one was told."""
+        return self.windows[symbol, timeframe].provisional
+
     def window(self, symbol: str, timeframe: str) -> Window | None:
         """What was closed so far."""
         return self.windows.get((symbol, timeframe))
