@@ -271,10 +271,15 @@ class _Base:
             await wall_sleep_s(LOOK_S)
         return not cold
 
-    async def _resync(self, rest: RestClient) -> None:
+    def _tasks(self) -> list[Task]:
+        watch = watch_input(self.market, self.odd_input)
+        tasks = [self.market.run(), self._rest.keep_clock(), watch]
+        return [*tasks, self._resync()] if self._options.resync_every_s else tasks
+
+    async def _resync(self) -> None:
         while True:
             await wall_sleep_s(self._options.resync_every_s)
-            await rest.sync_clock()
+            await self._rest.sync_clock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -324,11 +329,7 @@ class ExchangeWorld(_Base):
 
     def tasks(self) -> list[Task]:
         """User stream, prices, clock."""
-        tasks = [self._gateway.run(), self.market.run(), self._rest.keep_clock()]
-        tasks.append(watch_input(self.market, self.odd_input))
-        if self._options.resync_every_s:
-            tasks.append(self._resync(self._rest))
-        return tasks
+        return [self._gateway.run(), *self._tasks()]
 
     async def ready(self) -> bool:
         """Prices are warm and the user stream runs."""
@@ -394,15 +395,7 @@ class PaperWorld(_Base):
 
     def tasks(self) -> list[Task]:
         """Prices, clock, and the prices' way to the pretend exchange."""
-        tasks = [
-            self.market.run(),
-            self._rest.keep_clock(),
-            self._feed(),
-            watch_input(self.market, self.odd_input),
-        ]
-        if self._options.resync_every_s:
-            tasks.append(self._resync(self._rest))
-        return tasks
+        return [self._feed(), *self._tasks()]
 
     async def ready(self) -> bool:
         """Prices are warm."""
