@@ -101,6 +101,11 @@ class Settings(BaseSettings):
 
     gemini_api_key: SecretStr | None = Field(None, description="without it: the rules adviser")
     gemini_model: str = Field("gemini-3.8-flash", min_length=1, description="the model asked")
+    bot_preset: str = Field(
+        "signals",
+        pattern="^(signals|futures-ai|scalper|multi)$",
+        description="signals, futures-ai, scalper or multi: what the bot begins as",
+    )
     approval_mode: str = Field(
         "approve",
         pattern="^(signal-only|approve|auto)$",

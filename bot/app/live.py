@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -99,15 +99,24 @@ def set_up_logs(settings: Settings, *also: str) -> None:
 
 
 def default_bot(settings: Settings) -> BotConfig:
-    """The bot a fresh database starts with: preset "signals" under the settings' limits."""
-    config = replace(
-        from_preset(DEFAULT_BOT, bot_id=DEFAULT_BOT, user_id=OWNER, account_id=ACCOUNT),
-        approval_mode=ApprovalMode(settings.approval_mode),
-        risk_pct=settings.risk_per_trade,
-        score_threshold=settings.score_threshold,
-        signals_per_day_max=settings.max_signals_per_day,
-        leverage=settings.leverage,
-    )
+    """The bot a fresh database starts with: the preset under the settings' limits.
+
+    Another preset than the default keeps its own numbers where the settings do not name one.
+    """
+    given = {
+        "approval_mode": ("approval_mode", ApprovalMode(settings.approval_mode)),
+        "risk_pct": ("risk_per_trade", settings.risk_per_trade),
+        "score_threshold": ("score_threshold", settings.score_threshold),
+        "signals_per_day_max": ("max_signals_per_day", settings.max_signals_per_day),
+        "leverage": ("leverage", settings.leverage),
+    }
+    plain = settings.bot_preset == DEFAULT_BOT
+    named = settings.model_fields_set
+    changes = {name: value for name, (source, value) in given.items() if plain or source in named}
+    told = {"preset": settings.bot_preset} | {name: str(value) for name, value in changes.items()}
+    preset = from_preset(settings.bot_preset, bot_id=DEFAULT_BOT, user_id=OWNER, account_id=ACCOUNT)
+    fields: dict[str, Any] = {**changes, "from_settings": tuple(told.items())}
+    config = replace(preset, **fields)
     faults = faults_of(config)
     if faults:
         raise SettingFault("\n".join(faults))

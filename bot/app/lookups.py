@@ -6,6 +6,7 @@ Must not know: the database or the network.
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,19 @@ def memory(trades: Path, now_ms: int, *, as_json: bool) -> int:
         results = read_csv(trades.read_text(encoding="utf-8"))
         return list(rows_of(verdicts_of(results, now_ms)))
 
-    return _print(look, as_json=as_json, line=lambda row: f"{row['rule']}: {row['reason']}")
+    return _print(look, as_json=as_json, line=_in_force)
+
+
+def _in_force(row: Any) -> str:
+    about = "".join(f" {name}" for name in row["scope"].values())
+    effect = ", ".join(f"{name} {value}" for name, value in row["effect"].items())
+    until_ms = row["until_ms"]
+    end = "while this holds" if until_ms is None else f"until {_moment(until_ms)} ({until_ms})"
+    return f"{row['rule']}{about}: {effect}, {end}: {row['reason']}"
+
+
+def _moment(moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def decide(snapshot: Path, answer: Path, *, as_json: bool) -> int:

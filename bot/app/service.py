@@ -25,6 +25,7 @@ from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.control.views.status import Light
 from bot.core.desk import Desk, reopened
+from bot.core.editing import renewed
 from bot.core.guard import StopForm
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
 from bot.core.presets import BotConfig
@@ -385,7 +386,8 @@ def _hand_on(ears: Sequence[BarSink], candle: Candle) -> None:
 
 def _wanted_bots(desk: Desk, wanted: Sequence[BotConfig]) -> list[Event]:
     events: list[Event] = []
-    for config in wanted:
+    for one in wanted:
+        config = renewed(desk.bots.get(one.bot_id), one)
         if desk.bots.get(config.bot_id) != config:
             events.append(BotConfigured(config=config, by="settings"))
         if config.bot_id not in desk.bots:

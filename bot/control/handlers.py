@@ -18,6 +18,7 @@ from bot.control.html import Html, plain_text
 from bot.control.outbox import Message, Outbox, Priority
 from bot.control.tokens import Tokens
 from bot.control.views.card import header, keyboard
+from bot.control.views.edit import edit
 from bot.control.views.look import Look, View, mark
 from bot.control.views.memory import memory
 from bot.control.views.risk import risk
@@ -150,6 +151,15 @@ async def _risk(world: World, said: Said) -> View:
     return await _of_bot(world, said, risk)
 
 
+async def _set(world: World, said: Said) -> View:
+    look = await world.look(said.user)
+    answer, change = edit(look, world.desk_of(), said.argument, said.user.user_id)
+    if change is not None:
+        world.sink(change)
+        log.info("bot_edited", bot=change.config.bot_id, user=said.user.user_id)
+    return View(html=answer)
+
+
 async def _of_bot(world: World, said: Said, draw: Callable[[Look, Desk, str], Html]) -> View:
     look, desk = await world.look(said.user), world.desk_of()
     if said.argument and said.argument not in desk.bots:
@@ -250,6 +260,7 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("risk", "BOT", mark("a bot's limits and what is used of them"), _EVERYONE, _risk),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), _EVERYONE,
          _why),
+        ("set", "BOT FIELD VALUE", mark("show or change how a bot is set"), _TRADERS, _set),
         ("pause", "BOT", mark("no new entries, for one bot or all"), _TRADERS, _pause),
         ("resume", "BOT", mark("allow entries again, for one bot or all"), _TRADERS, _resume),
         ("close", "TRADE", mark("close a trade's position at market"), _TRADERS, _close),

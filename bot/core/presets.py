@@ -105,6 +105,7 @@ class BotConfig:
     trail_from_risks: Decimal = ONE  # once the price has gone this many risks
     callback_pct: Decimal = ZERO  # the exchange's own trailing stop, beside the fixed one
     callback_from_risks: Decimal = ONE
+    from_settings: tuple[tuple[str, str], ...] = ()  # fields as the settings last gave them
 
 
 # What each ancestor does (product sheet A to D). Where it names no number, the house's stands.
@@ -187,7 +188,7 @@ def faults_of(config: BotConfig) -> tuple[str, ...]:
     found = []
     if not (0 < len(config.bot_id) <= BOT_ID_LENGTH_MAX and _is_slug(config.bot_id)):
         found.append(f"bot_id is {config.bot_id!r}; use 1 to {BOT_ID_LENGTH_MAX} of a-z, 0-9.")
-    for name, low, high in _BOUNDS:
+    for name, (low, high) in BOUNDS.items():
         value = getattr(config, name)
         if not low <= value <= high:
             found.append(f"{name} is {value}; allowed is {low} to {high}.")
@@ -253,8 +254,8 @@ def _timeframe_faults(config: BotConfig) -> list[str]:
     return []
 
 
-_BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(
-    (name, Decimal(low), Decimal(high))
+BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
+    name: (Decimal(low), Decimal(high))
     for name, low, high in (
         ("leverage", "1", "125"),
         ("risk_pct", "0.01", "10"),
@@ -286,7 +287,7 @@ _BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = tuple(
         ("trail_from_risks", "0", "20"),
         ("callback_from_risks", "0", "20"),
     )
-)
+}
 
 
 _OFF_OR_BOUNDS: Final[tuple[tuple[str, Decimal, Decimal], ...]] = (

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 
 from bot.control.html import Html, plain_text
+from bot.control.views.edit import edit
 from bot.control.views.memory import memory, sentence
 from bot.control.views.notices import notice
 from bot.control.views.risk import risk
 from bot.core.desk import Desk
 from bot.core.desk_state import DayCount
-from bot.core.messages import Level, Tell
+from bot.core.messages import BotConfigured, Level, Tell
 from bot.core.presets import PRESETS, from_preset
 from bot.core.remembering import verdicts_for
 from data.model import ClosedTrade
@@ -144,3 +145,42 @@ def test_every_presets_limits_can_be_shown(name: str) -> None:
     bot = from_preset(name, bot_id="b", user_id="u", account_id="a")
     said = words_of(risk(look(), desk(bots={"b": bot})))
     assert f"b · {name}" in said
+
+
+def asked(argument: str) -> tuple[str, BotConfigured | None]:
+    """What /set answers, and the change it asks for."""
+    said, change = edit(look(), desk(), argument, "u1")
+    return words_of(said), change
+
+
+def test_a_bot_is_changed_by_one_field() -> None:
+    """The answer says what it was and is; the event carries the whole configuration."""
+    said, change = asked("signals leverage 7")
+    assert said.startswith("signals: leverage was 5, is 7 from now on.")
+    assert change is not None
+    assert (change.config.leverage, change.by) == (7, "u1")
+    said, change = asked("signals memory.model_off off")
+    assert said.startswith("signals: memory.model_off was on, is off from now on.")
+    assert change is not None
+    said, change = asked("signals memory.model_off.off_hours 24")
+    assert said.startswith("signals: memory.model_off.off_hours was 48, is 24 from now on.")
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("", "Say /set BOT FIELD VALUE. Bots: signals"),
+        ("nobody leverage 3", "Say /set BOT FIELD VALUE."),
+        ("signals leverage 126", "Refused: leverage is 126; allowed is 1 to 125."),
+        ("signals leverage 5", "That is so already."),
+        ("signals leverage", "leverage = 5\nleverage is '?'; allowed is a whole number from 1"),
+        ("signals <b>x</b> 1", "is no field of a bot"),
+        ("signals", "memory.loss_streak_pause.pause_hours = 12"),
+        ("signals", "risk_pct = 1\n"),
+    ],
+)
+def test_what_changes_nothing_says_what_is_and_what_is_allowed(argument: str, words: str) -> None:
+    """A wrong field, a value out of range, or a question."""
+    said, change = asked(argument)
+    assert words in said
+    assert change is None
