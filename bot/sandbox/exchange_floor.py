@@ -136,12 +136,13 @@ class Floor:
         self.tell_users()
         self._tell_market([(symbol, bar, False)])
 
-    def pulse(self, *, marks: bool) -> None:
+    def pulse(self, *, marks: bool, part: int = 0, parts: int = 1) -> None:
         """Say again how each open bar stands (and each mark), as the real streams do all the time.
 
-        Between two moments of the tape nothing moves, but a stream that is alive is heard.
+        Between two moments of the tape nothing moves, but a stream that is alive is heard. `part`
+        of `parts` takes every so manieth symbol: the real ones do not speak in one breath.
         """
-        for symbol in self.instruments:
+        for symbol in islice(self.instruments, part, None, parts):
             name, moving = symbol.lower(), self.history.current(symbol, self.history.base)
             for suffix in tuple(self._listener.wanted(name)):
                 payload = None

@@ -78,7 +78,7 @@ from data.model import Instrument
 HISTORY_BARS: Final = 500
 BODY_MAX: Final = 1 << 20
 TICK_S: Final = 0.05
-PULSE_S: Final = 0.25  # of the wall; open bars are told this often though nothing moves
+PULSE_TICKS: Final = 5  # so every 250 ms each open bar is told though nothing moves
 MARK_PULSES: Final = 4  # a mark price comes once a second
 API_KEY: Final = "sandboxkey" + "0" * 54
 API_SECRET: Final = "sandboxsecret" + "0" * 51
@@ -130,8 +130,7 @@ class ExchangeSandbox:
         self.received: list[Json] = []
         self.permissions: dict[str, object] = dict(PERMISSIONS)
         self.stalls = 0
-        self._told_s = 0.0
-        self._pulses = 0
+        self._played_s = 0.0
         self._tape = tape
         self.floor = Floor(
             tape=tape,
@@ -235,16 +234,17 @@ class ExchangeSandbox:
         return min((one for one in moments if one is not None), default=None)
 
     async def _tick(self) -> None:
+        ticks, began_s = 0, wall_monotonic_s()
         while True:
-            await wall_sleep_s(TICK_S)
+            # On the beat, so that a part comes when it should; beats that were missed are missed.
+            ticks = max(ticks + 1, int((wall_monotonic_s() - began_s) / TICK_S))
+            await wall_sleep_s(max(0.0, began_s + ticks * TICK_S - wall_monotonic_s()))
             self.floor.pass_time(self.now_ms())
             self.hub.expire(self.now_ms())
-            now_s = wall_monotonic_s()
-            if now_s - self._told_s >= PULSE_S:
-                # The pulse keeps its beat: a tick that comes late does not put off the next.
-                self._told_s = max(self._told_s + PULSE_S, now_s - PULSE_S)
-                self._pulses += 1
-                self.floor.pulse(marks=self._pulses % MARK_PULSES == 0)
+            if wall_monotonic_s() - self._played_s >= PULSE_TICKS * TICK_S:
+                pulse, part = divmod(ticks, PULSE_TICKS)
+                marks = pulse % MARK_PULSES == 0
+                self.floor.pulse(marks=marks, part=part, parts=PULSE_TICKS)
 
     async def _drive(self, clock: SystemClock) -> None:
         patience_ms = TIMEFRAMES_MS[self._tape.timeframe]
@@ -257,7 +257,7 @@ class ExchangeSandbox:
                 self.stalls += 1
                 clock.set_now(moment_ms)
             self.floor.play()
-            self._told_s = wall_monotonic_s()
+            self._played_s = wall_monotonic_s()
             await wall_sleep_s(0)
 
     # Requests
