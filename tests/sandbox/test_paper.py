@@ -219,3 +219,16 @@ async def test_a_symbol_listed_later_is_traded_and_a_known_one_keeps_its_account
     assert isinstance(answer, OrderReported)
     assert paper.exchange.position(SYMBOL).quantity == Decimal("0.01")
     assert paper.exchange.markets[SYMBOL].instrument.notional_min == 7
+
+
+async def test_a_reading_names_the_fills_of_what_is_held() -> None:
+    """A position whose stop is gone is known by them, on paper as at the exchange."""
+    paper = Paper()
+    await paper.venue.feed(SYMBOL, Decimal(100_000))
+    await paper.place(Role.ENTRY)
+    (flat,) = await Paper().venue.perform(TakeSnapshot())
+    assert isinstance(flat, SnapshotTaken)
+    assert not flat.recent_fills
+    (told,) = await paper.venue.perform(TakeSnapshot())
+    assert isinstance(told, SnapshotTaken)
+    assert [fill.order_id for fill in told.recent_fills] == ["tbxxxx-b-t-e0"]

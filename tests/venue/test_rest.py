@@ -108,6 +108,21 @@ async def test_a_ban_stops_everything_before_it_leaves() -> None:
     assert len(script.heard) == count
 
 
+async def test_a_ban_is_known_by_its_words_too() -> None:
+    """Without Retry-After the text says until when: nothing leaves before, not even a read."""
+    until_ms = NOW_MS + 3_600_000
+    script = Script()
+    script.on("GET", READ.path, no(418, -1003, f"IP banned until {until_ms}."))
+    async with exchange(script) as url, client(url) as rest:
+        await rest.read(READ, tries=1)
+        count = len(script.heard)
+        outcome = await rest.send(ORDER)
+        assert isinstance(outcome, NotSent)
+        assert int(outcome.reason.split()[-2]) > 3_000_000, "it waits for the moment it was told"
+        assert isinstance(await rest.read(READ), NotSent)
+    assert len(script.heard) == count
+
+
 async def test_after_a_429_orders_still_go() -> None:
     """The pause holds reads only: protection does not wait."""
     script = Script()
