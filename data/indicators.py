@@ -10,7 +10,7 @@ is. See docs/decisions/0012-indicators-read-a-fixed-tail.md for the figures.
 Must not know: symbols, timeframes, or what a value is good for.
 """
 
-from math import frexp, isfinite
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -85,15 +85,8 @@ def bollinger(values: Series, bars: int, deviations: float) -> tuple[float, floa
     """(upper, middle, lower) band: the simple average and `deviations` standard deviations."""
     if len(values) < bars:
         return None
-    tail, scale = values[-bars:], 1.0
-    if 0.0 < tail[-1] < 1.0:
-        # TA-Lib takes a variance under 1e-14 for none, which a coin of 0.00001 USDT has on most
-        # days. A power of two moves the point and changes no digit.
-        scale = 2.0 ** -frexp(tail[-1])[1]
-        tail = tail * scale
-    bands = talib.BBANDS(tail, timeperiod=bars, nbdevup=deviations, nbdevdn=deviations)
-    three = _last_three(*bands)
-    return None if three is None else (three[0] / scale, three[1] / scale, three[2] / scale)
+    bands = talib.BBANDS(values[-bars:], timeperiod=bars, nbdevup=deviations, nbdevdn=deviations)
+    return _last_three(*bands)
 
 
 def _last(series: Series) -> float | None:

@@ -164,11 +164,11 @@ def test_what_is_before_the_tail_counts_for_nothing(seed: int, longer: int) -> N
 
 
 def test_a_coin_of_tiny_price_has_bands_too() -> None:
-    """Prices a million times smaller give bands a million times nearer, not a line."""
+    """Prices a billion times smaller give bands a billion times nearer, not a line."""
     close = walk(40)
-    bands, tiny = bollinger(close, 20, 2.0), bollinger(close * 1e-7, 20, 2.0)
+    bands, tiny = bollinger(close, 20, 2.0), bollinger(close * 1e-9, 20, 2.0)
     assert bands is not None
-    assert tiny == pytest.approx(tuple(band * 1e-7 for band in bands), rel=1e-9)
+    assert tiny == pytest.approx(tuple(band * 1e-9 for band in bands), rel=1e-9)
 
 
 def test_nothing_is_made_of_nothing() -> None:

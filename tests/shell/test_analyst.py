@@ -85,6 +85,14 @@ def test_bars_of_a_healed_gap_are_skipped_but_for_the_newest() -> None:
     assert room.analyst.skipped == 3 + 2
 
 
+def test_of_two_bars_that_come_at_once_only_the_newer_is_looked_at() -> None:
+    """Both are young enough; asking twice about one window would signal the newer one twice."""
+    room = Room().close(bar(0)).close(bar(1)).close(bar(2))
+    room.heard.clear()
+    room.close(bar(3), bar(4), after_ms=0)
+    assert room.bars == [4]
+
+
 @pytest.mark.parametrize(("late_ms", "bars"), [(MINUTE_MS, [2]), (MINUTE_MS + 1, [])])
 def test_a_bar_older_than_one_bar_is_not_sent(late_ms: int, bars: list[int]) -> None:
     """One bar's length after its close it may still signal, a millisecond later it may not."""

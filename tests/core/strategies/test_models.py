@@ -25,16 +25,16 @@ def stretched() -> Window:
 
 
 def squeezed() -> Window:
-    """Wide waves, then ever smaller ones, then a bar that bursts upward on high volume."""
-    closes = [*ripple(260, height=1.5), *ripple(30, height=0.3), 103.0]
-    return window(closes, [100.0] * 290 + [300.0], wick=0.1)
+    """Wide waves, then small ones, then a bar that bursts upward on high volume, and one more."""
+    closes = [*ripple(260, height=1.5), *ripple(30, height=0.3), 103.0, 105.0]
+    return window(closes, [100.0] * 290 + [300.0, 300.0], wick=0.1)
 
 
 def rested() -> Window:
-    """A long rise, a fall under the fast average, and the bar that comes back over it."""
+    """A long rise, a fall under the fast average, the bar that comes back over it, and one more."""
     rise = [40 + 0.25 * i for i in range(300)]
     fall = [rise[-1] - 0.8 * i for i in range(1, 7)]
-    return window([*rise, *fall, fall[-1] + 2.2, rise[-1] - 1.75], wick=0.4)
+    return window([*rise, *fall, fall[-1] + 2.2, rise[-1] - 1.75, rise[-1] - 1.6], wick=0.4)
 
 
 def turned() -> Window:
@@ -45,7 +45,11 @@ def turned() -> Window:
 
 
 # Markets without noise have stronger trends than any real one.
-LOOSE = {"conservative": {"adx_max": 100.0}, "sentiment": {"rsi_max": 90.0}}
+LOOSE = {
+    "volatile": {"rsi_max": 100.0},
+    "conservative": {"adx_max": 100.0},
+    "sentiment": {"rsi_max": 90.0},
+}
 CASES: list[tuple[str, Window, Context, set[str]]] = [
     (
         "reversal",
@@ -127,7 +131,7 @@ def higher(step: float) -> Window:
 def test_the_higher_timeframe_has_a_veto(name: str) -> None:
     """It agrees: a signal. It points the other way, or is not known: none."""
     if name == "conservative":
-        bars, bound = rested(), LOOSE[name]
+        bars, bound = rested().until(len(rested().close) - 1), LOOSE[name]
     else:
         rise = [40 + 0.5 * i for i in range(240)]
         pause = [rise[-1] - 0.6 + 0.05 * (i % 2) for i in range(10)]
@@ -150,7 +154,8 @@ def test_each_regime_has_its_model_and_size() -> None:
     assert ranging.size_share == Decimal("0.75")
     assert ranging.reasons[0].startswith("Regime range: directional index")
 
-    bursting = ask("regime", squeezed(), volatile_ratio=1.1, usual_bars=30)
+    burst = squeezed().until(len(squeezed().close) - 1)
+    bursting = ask("regime", burst, volatile_ratio=1.1, usual_bars=30)
     assert bursting is not None
     assert (bursting.model, bursting.size_share) == ("volatile", Decimal("0.5"))
 
