@@ -8,7 +8,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
-SEEDS  ?= 0-1000
+SEEDS  ?= 0-1999
 
 PY     := $(VENV)/bin/python
 LISTED := requirements-dev.txt
@@ -48,7 +48,7 @@ rooms: $(STAMP) ## import contracts: who may know whom, and which library
 tidy: $(STAMP) ## sizes, docstrings, clocks, unfinished marks
 	@$(PY) -m pytest tests/test_tidy.py
 
-sim: $(STAMP) ## seeded fault simulation (SEEDS=0-1000)
+sim: $(STAMP) ## seeded fault simulation (SEEDS=0-1999)
 	@$(PY) -m bot sim --seeds $(SEEDS) $(ARGS)
 
 bench: $(STAMP) ## benchmarks, each against a floor measured in the same run
@@ -82,7 +82,7 @@ $(VENV)/bin/uv pip compile pyproject.toml $(2) $(ARGS) --output-file $(1) --quie
 mv $(1).new $(1) && echo "$(1): $$(grep -c == $(1)) packages"
 endef
 
-check: $(STAMP) ## everything CI asks: format, lint, types, rooms, tidy, docs, tests, 1,000 seeds
+check: $(STAMP) ## everything CI asks: format, lint, types, rooms, tidy, docs, tests, 2,000 seeds
 	$(call announce,format)
 	@$(VENV)/bin/ruff format --check $(CODE)
 	$(call announce,lint)

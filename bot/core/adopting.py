@@ -271,6 +271,7 @@ def _trade_of(
         fills=fills,
         moved_ms=max((f.filled_ms for f in fills), default=base.moved_ms),
         was_held=True,
+        succeeded=False,
         funding_checked=False,
         unprotected_since_ms=None if guarded else now_ms,
         alarm_at_ms=None if guarded else now_ms + draft.desk.timing.unprotected_alarm_ms,

@@ -397,7 +397,8 @@ def _funding_listed(draft: Draft, given: FundingListed) -> None:
 
 def _position_seen(draft: Draft, given: PositionSeen) -> None:
     if given.seen_ms >= draft.trade.position_seen_ms:
-        draft.set(position_seen=given.quantity, position_seen_ms=given.seen_ms)
+        quantity = ZERO if draft.trade.succeeded else given.quantity
+        draft.set(position_seen=quantity, position_seen_ms=given.seen_ms)
 
 
 def _sweep(draft: Draft, given: Sweep) -> None:

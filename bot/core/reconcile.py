@@ -7,6 +7,8 @@ Must not know: how the account was read. Numbered as the invariants of docs/arch
 Positions that are not ours are shown and never touched.
 """
 
+from dataclasses import replace
+
 from bot.core import adopting
 from bot.core.desk_draft import DeskDraft
 from bot.core.messages import (
@@ -37,6 +39,7 @@ def apply(draft: DeskDraft, snapshot: SnapshotTaken) -> bool:
                 position = (
                     None  # That is the heir's: this one ends first, then the heir is adopted.
                 )
+                draft.put(replace(trade, succeeded=True))
                 for fill in adopting.fills_of(draft, trade, snapshot):
                     draft.advance(trade.trade_id, Filled(fill=fill))
             _compare(draft, trade, position, reports, snapshot.asked_ms)

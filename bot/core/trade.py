@@ -222,6 +222,7 @@ class Trade:
     unsure_listings: int = 0  # listings in a row with fills that one of our orders might own
     no_entry_ms: int = 0  # when a listing without a fill of our entry was last asked for
     written_off: Decimal = ZERO  # base units that are gone, though no fill says how
+    succeeded: bool = False  # a later trade of ours holds its symbol: what is held is not its own
     was_held: bool = False  # the exchange showed, or filled, something
     moved_ms: int = 0  # the latest moment at which the exchange says something was filled
     decide_by_ms: int | None = None

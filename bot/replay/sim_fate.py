@@ -1,8 +1,8 @@
 """What may befall a simulated world besides a bad network: drawn once, before anything happens.
 
 Lost and old journals, hands on the exchange's own site, panic, funding, symbols whose market
-orders are small, readings without listings, taps without a fresh price. About half of the seeds
-stay plain. Must not know: the world.
+orders are small or whose books are thin, readings that lag or tell half, taps without a fresh
+price, bans, a full disk, a stepping clock, a silent stream, hedge mode. Must not know: the world.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ from data.model import Instrument
 START_MS: Final = 1_760_000_000_000
 HOUR_MS: Final = 3_600_000
 STALE_MS: Final = 21_000  # an old journal is older than every deadline of a bot here
+DISK_FULL: Final = "disk full"
+CLOCK_AHEAD_MS_MAX: Final = 900  # with what a reading lags: within the core's settling margin
 SMALL_MARKET: Final = Decimal(2)  # positions are up to about ten
 
 WEATHERS: Final = (
@@ -59,10 +61,32 @@ class Fate:
     funded: bool = False
     unlisted: float = 0.0  # readings that name no instruments
     tap_without_price: float = 0.0
+    thin: bool = False  # little to trade a second: market orders are filled in part
+    lagging: bool = False  # readings may be up to a second old
+    unseen: float = 0.0  # the conditional service does not see a young position yet
+    hedged: bool = False
+    uncover_ms: int | None = None  # our orders are cancelled by hand
+    mute_ms: int | None = None  # the stream falls silent
+    ban_ms: int | None = None
+    full_ms: int | None = None
+    clock_ms: int | None = None
+    skew_ms: int = 0  # what the clock is wrong by from then on, until it is set again
+    last_ms: int = 8_000  # how long a ban, a silence or a full disk lasts
+    patience_ms: int = 12_000  # how long after healing everything is asked to close
+
+    @property
+    def is_fair(self) -> bool:
+        """True when nothing here keeps a stop from being placed for long."""
+        moments = (self.uncover_ms, self.mute_ms, self.ban_ms, self.full_ms, self.clock_ms)
+        return not (self.thin or self.lagging or self.unseen) and set(moments) == {None}
 
 
 def fate_of(seed: int) -> Fate:
     """The lot of a seed."""
+    return _more(_plain(seed), seed)
+
+
+def _plain(seed: int) -> Fate:
     rng = Random(f"fate {seed}")
     fate = Fate(instruments=INSTRUMENTS)
     if rng.random() < 0.5:
@@ -92,3 +116,31 @@ def fate_of(seed: int) -> Fate:
     if rng.random() < 0.3:
         fate = replace(fate, tap_without_price=0.3)
     return fate
+
+
+def _more(fate: Fate, seed: int) -> Fate:
+    """What may come besides, each for itself: in a plain world too."""
+    rng = Random(f"more {seed}")
+
+    def at_times(chance: float, latest_ms: int = 36_000) -> int | None:
+        return rng.randint(3_000, latest_ms) if rng.random() < chance else None
+
+    lagging = rng.random() < 0.12
+    skew_ms = rng.randint(200, CLOCK_AHEAD_MS_MAX)
+    if lagging or rng.random() < 0.5:
+        skew_ms = -rng.randint(200, 9_000)
+    return replace(
+        fate,
+        thin=rng.random() < 0.2,
+        lagging=lagging,
+        unseen=0.5 if rng.random() < 0.1 else 0.0,
+        hedged=fate.hand_ms is None and rng.random() < 0.1,
+        uncover_ms=at_times(0.12),
+        mute_ms=at_times(0.12),
+        ban_ms=at_times(0.1),
+        full_ms=at_times(0.1),
+        clock_ms=at_times(0.12),
+        skew_ms=skew_ms,
+        last_ms=rng.randint(3_000, 15_000),
+        patience_ms=rng.choice((12_000, 12_000, 45_000)),
+    )

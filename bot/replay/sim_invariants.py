@@ -13,13 +13,14 @@ from bot.core.messages import CardVerb, Woke
 from bot.core.trade import HOLDING, OrderState, Phase, Role, Trade, read_order_id
 from bot.replay.sim_cast import ACCOUNT, BOT, SYMBOLS
 from bot.replay.sim_world import World
+from bot.sandbox.exchange_records import Refusal
 from data.model import Side
 from data.money import ZERO
 
 BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad
-BARE_FAIR_MS_MAX: Final = (
-    25_000  # with every message arriving: the clock of 12 s, and slow requests
-)
+BARE_FAIR_MS_MAX: Final = 25_000  # with every message arriving: the clock of 12 s, slow requests
+CALM_MS: Final = 30_000  # so long after healing all is settled, protected or on its way out
+BARE_CALM_MS_MAX: Final = 15_000  # from then on: what the core allows, and a question
 
 
 def check(world: World) -> None:
@@ -29,17 +30,20 @@ def check(world: World) -> None:
     _check_orders(world)
     _check_bare(world)
     _check_tightened(world)
+    if world.healed_ms is not None and world.now_ms >= world.healed_ms + CALM_MS:
+        _check_calm(world)
     never_woken_in_vain(world)
 
 
 def never_woken_in_vain(world: World) -> None:
     """After the wake that is due, the next one is later: no deadline spins."""
     due_ms = desk_room.wake_ms(world.desk)
-    if due_ms is None or due_ms > world.now_ms or world.now_ms < world.down_ms:
+    now_ms = world.clock_ms
+    if due_ms is None or due_ms > now_ms or world.now_ms < world.down_ms:
         return
-    woken = desk_room.step(world.desk, Woke(), world.now_ms).desk
+    woken = desk_room.step(world.desk, Woke(), now_ms).desk
     again_ms = desk_room.wake_ms(woken)
-    spins = again_ms is not None and again_ms <= world.now_ms
+    spins = again_ms is not None and again_ms <= now_ms
     assert not spins, f"3: woken in vain at {world.now_ms}"
 
 
@@ -132,7 +136,7 @@ def _check_tightened(world: World) -> None:
 
 def _check_bare(world: World) -> None:
     """2: what is held has a live stop, or is being protected or closed, for a bounded time."""
-    held_now = {symbol for symbol in SYMBOLS if world.exchange.quantity(symbol)}
+    held_now = {symbol for symbol in SYMBOLS if world.quantity(symbol)}
     positions = held_now - world.not_ours
     for symbol in positions:
         stops = [
@@ -141,7 +145,7 @@ def _check_bare(world: World) -> None:
             if (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP
         ]
         closed = sum((order.quantity for order in stops), ZERO)
-        held_quantity = abs(world.exchange.quantity(symbol))
+        held_quantity = abs(world.quantity(symbol))
         if any(order.close_position for order in stops) or closed >= held_quantity:
             world.bare_since_ms.pop(symbol, None)
             continue
@@ -157,7 +161,28 @@ def _check_bare(world: World) -> None:
             stop = trade.standing(Role.STOP)
             live = stop is not None and stop.state is OrderState.LIVE
             assert live, f"2: {trade.trade_id} is active without a stop"
+            assert stop is not None
+            unheard = isinstance(world.exchange.conditional(stop.order_id), Refusal)
+            assert not unheard, f"2: {stop.order_id} is trusted, and never was at the exchange"
+        elif trade.phase is Phase.HALTED:
+            assert world.meddled, f"2: {trade.trade_id} is halted, and nobody meddled"
         elif booked(trade) > ZERO:
-            # A halted one is its owner's, and what the owner trades is booked as well.
-            looked_after = trade.phase in HOLDING or (world.meddled and trade.phase is Phase.HALTED)
+            looked_after = trade.phase in HOLDING
             assert looked_after, f"2: {trade.trade_id} holds and is {trade.phase.value}"
+
+
+def _check_calm(world: World) -> None:
+    """Liveness: the world is well again, so nothing waits for luck and nothing stays bare."""
+    for trade in world.desk.working():
+        pending = trade.phase is Phase.ORDER_PENDING
+        assert not pending, f"3: {trade.trade_id} still does not know its entry"
+        since_ms = trade.unprotected_since_ms
+        bare_ms = 0 if since_ms is None else world.now_ms - since_ms
+        assert bare_ms <= BARE_CALM_MS_MAX, f"2: {trade.trade_id} is bare for {bare_ms} ms"
+        if trade.phase is Phase.POSITION_ACTIVE and not (world.meddled or world.exchange_moved):
+            real = abs(world.quantity(trade.symbol))
+            assert held(trade) == real, f"3: {trade.trade_id} holds {real}, not {held(trade)}"
+    for symbol, since_ms in world.bare_since_ms.items():
+        closing = any(t.symbol == symbol and t.phase is Phase.CLOSING for t in world.desk.working())
+        bare_ms = world.now_ms - since_ms
+        assert closing or bare_ms <= BARE_CALM_MS_MAX, f"2: {symbol} is bare for {bare_ms} ms"

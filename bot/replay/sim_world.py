@@ -3,16 +3,15 @@
 One run is a function of its seed. First everything may go wrong (safety phase): requests and
 answers are lost or late, answers are refusals, events come twice, late, out of order or never, the
 stream is cut, queries do not yet find young orders, and the process is killed between any two
-steps. Then the world heals (liveness phase) and everything must come right in bounded time. After
-every step the invariants are checked on the exchange's own books (`sim_invariants`).
+steps; `sim_kinds` names every kind. Then the world heals (liveness phase): CALM_MS later what is
+held must be protected or on its way out, and within SETTLE_MS everything must have come right.
+After every step the invariants are checked on the exchange's own books (`sim_invariants`).
 """
 
 import hashlib
-import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from random import Random
 from typing import Any, Final
 
 from bot.core import desk as desk_room
@@ -20,29 +19,26 @@ from bot.core import moving
 from bot.core.desk_state import Desk
 from bot.core.messages import (
     AskAdvisor,
-    AskOrder,
     BotConfigured,
     BotSwitched,
     CardVerb,
     CloseRequested,
     Command,
+    EntriesHalted,
     EntriesResumed,
     Event,
-    OrderMissing,
     OrderRefused,
     PanicPressed,
     PlaceOrder,
     ShowCard,
-    SnapshotTaken,
     StreamLost,
     StreamRestored,
     Tell,
-    VenueCommand,
     Woke,
 )
-from bot.core.timing import Timing
-from bot.core.trade import Phase, Trade
-from bot.replay.sim_answers import Arrival, as_of, no_answer, what_is_left
+from bot.core.trade import Phase, Role, Trade
+from bot.replay.sim_answers import Arrival, what_is_left
+from bot.replay.sim_belief import Told
 from bot.replay.sim_cast import (
     SYMBOLS,
     USER,
@@ -50,45 +46,36 @@ from bot.replay.sim_cast import (
     blank_desk,
     config_of,
     decision_of,
-    refusal_of,
     signal_of,
     tap_of,
 )
-from bot.replay.sim_fate import HOUR_MS, STALE_MS, WEATHERS, Hand, Journal, fate_of
-from bot.replay.sim_hands import close_all_by_hand, meddle, strike
-from bot.sandbox.exchange import Exchange
-from bot.sandbox.faults import Fault, FaultPlan
-from bot.sandbox.paper_desk import carry_out
-from bot.sandbox.paper_words import events_of
+from bot.replay.sim_fate import DISK_FULL, HOUR_MS, STALE_MS, WEATHERS, Hand, Journal
+from bot.replay.sim_hands import close_all_by_hand, meddle, strike, uncover
+from bot.replay.sim_kinds import Kind, kinds_in
+from bot.replay.sim_network import TIMING, Network
 from data.journal import Codec
 from data.model import ExitReason
 
 SAFETY_MS: Final = 40_000  # how long everything may go wrong
-SETTLE_MS: Final = 240_000  # how long healing may take at most
+SETTLE_MS: Final = 240_000  # how long after healing everything must be over, at most
 TICK_MS: Final = 1_000  # one price a second
 RESTART_MS: Final = 1_500
 COMMITS_MAX: Final = 3_000  # a run takes about fifty; more is a loop
-TIMING: Final = Timing(audit_every_ms=15_000)
+NOT_SENT: Final = -1  # code of a refusal of our own
 CODEC: Final = Codec(desk_room.RECORDS)
 
 
-class World:
+class World(Network):
     """One run. `watch` is called after every step and price with this world."""
 
     def __init__(self, seed: int, watch: Callable[["World"], None]) -> None:
-        self.seed = seed
-        self.rng = Random(seed)
+        super().__init__(seed)
         self.watch = watch
-        self.fate = fate_of(seed)
-        self.now_ms = self.fate.start_ms
-        weather = seed % len(WEATHERS)
-        self.fair = weather == 0  # no message is lost, though one in ten is slow
-        self.faults = FaultPlan(seed, WEATHERS[weather])
-        self.kill_chance = (0.0, 0.01, 0.02, 0.03)[weather]
-        self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
-        self.exchange = Exchange(self.fate.instruments.values())
+        self.fair = seed % len(WEATHERS) == 0 and self.fate.is_fair  # all arrives, if slowly
+        self.kill_chance = (0.0, 0.01, 0.02, 0.03)[seed % len(WEATHERS)]
         self.prices = {s: Decimal(self.rng.randint(900, 1100)) for s in SYMBOLS}
         self.desk = blank_desk(seed, TIMING)
+        self.told = Told(self.desk)
         self.journalled: set[str] = set()  # order ids committed before they were sent
         self.records: dict[str, Trade] = {}  # every planned trade, also of lives forgotten since
         self.not_ours: set[str] = set()  # symbols in which somebody else holds something
@@ -98,19 +85,15 @@ class World:
         self.tapped: dict[str, CardVerb] = {}  # what a person really answered
         self.cards: dict[str, int] = {}
         self.bare_since_ms: dict[str, int] = {}
-        self.exchange_moved = False  # whether this step changed anything there
-        self.down_ms = 0  # until when the process is dead
+        self.healed_ms: int | None = None
+        self.settled_ms = 0  # how long after healing everything was over
         self.commits = 0
-        self._heap: list[tuple[int, int, Any]] = []
-        self._pushed = 0
-        self._epoch = 0
-        self._stream_up = False
         self._armed_ms: int | None = None
         self._hash = hashlib.sha256()
         self._signals = 0
         self._past: list[tuple[int, Desk]] = []  # older journals
+        self._durable: Desk | None = None  # what the journal holds while the disk is full
         self._lives = 0
-        self._luck = Random(f"luck {seed}")  # for what `fate` allows: other draws stay as they are
 
     # ------------------------------------------------------------------ running
 
@@ -118,25 +101,28 @@ class World:
         """Both phases; the hash of the journal. Raises AssertionError on a broken invariant."""
         for symbol, price in self.prices.items():
             self.exchange.advance(symbol, price, self.now_ms)
-        self._deliver(0, BotConfigured(config=config_of(self.rng, self.seed), by=USER))
-        self._deliver(0, BotSwitched(bot_id="", running=True, by=USER))
-        self._deliver(1, StreamRestored())
-        self._push(TICK_MS, "price")
+        self.deliver(0, BotConfigured(config=config_of(self.rng, self.seed), by=USER))
+        self.deliver(0, BotSwitched(bot_id="", running=True, by=USER))
+        self.deliver(1, StreamRestored())
+        self.push(TICK_MS, "price")
         for _ in range(self.rng.randint(1, 3)):
-            self._push(self.rng.randint(500, 20_000), "signal")
+            self.push(self.rng.randint(500, 20_000), "signal")
         if self.rng.random() < 0.3:
-            self._push(self.rng.randint(5_000, SAFETY_MS), "hand")
+            self.push(self.rng.randint(5_000, SAFETY_MS), "hand")
         self._fulfil()
         safe_ms = self.fate.start_ms + SAFETY_MS
         self._until(safe_ms, lambda: False)
-        self._heal()
-        self._until(safe_ms + SETTLE_MS, lambda: not self._unsettled())
-        assert not self._unsettled(), f"did not settle: {self._unsettled()}"
+        self._heal(safe_ms)
+        self._until(safe_ms + SETTLE_MS, self._settled)
+        assert self._settled(), f"3: not settled in {SETTLE_MS} ms: {self._unsettled()}"
+        self.settled_ms = self.now_ms - safe_ms
         return self._hash.hexdigest()
 
     def _until(self, end_ms: int, done: Callable[[], bool]) -> None:
-        while self._heap and self._heap[0][0] <= end_ms and not done():
-            self.now_ms, _, item = heapq.heappop(self._heap)
+        while not done():
+            item = self.next_by(end_ms)
+            if item is None:
+                return
             self.exchange_moved = False
             self._happen(item)
             if item != "price" or self.exchange_moved or self.bare_since_ms:
@@ -147,34 +133,47 @@ class World:
         if fate.funded:
             for symbol in SYMBOLS:
                 self.exchange.set_funding(symbol, Decimal("0.0003"), HOUR_MS)
-        if fate.kill_ms is not None:
-            self._push(fate.kill_ms, "kill")
-        if fate.hand_ms is not None:
-            self._push(fate.hand_ms, "meddle")
+        moments = {
+            "kill": fate.kill_ms,
+            "meddle": fate.hand_ms,
+            "uncover": fate.uncover_ms,
+            "mute": fate.mute_ms,
+            "ban": fate.ban_ms,
+            "full": fate.full_ms,
+            "skew": fate.clock_ms,
+        }
+        for name, moment_ms in moments.items():
+            if moment_ms is not None:
+                self.push(moment_ms, name)
         if fate.panic_ms is not None:
-            self._deliver(fate.panic_ms, PanicPressed(by=USER))
+            self.deliver(fate.panic_ms, PanicPressed(by=USER))
             resumed = EntriesResumed(reason=desk_room.PANIC, by=USER)
-            self._deliver(fate.panic_ms + 6_000, resumed)
+            self.deliver(fate.panic_ms + 6_000, resumed)
 
-    def _heal(self) -> None:
-        self.faults.heal()
+    def _heal(self, at_ms: int) -> None:
+        self.heal()
+        self.healed_ms = at_ms
+        self.kill_chance = 0.0
+        self._room()
+        self._resync()
         if self.meddled or self.forgetful:
-            self._push(20_000, "tidy")
-        self.kill_chance, self.lag_ms_max = 0.0, 0
-        for trade in self.desk.working():
-            asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
-            self._deliver(12_000, asked)
+            self.push(self.fate.patience_ms + 8_000, "tidy")
+        self.push(self.fate.patience_ms, "close")
+
+    def _settled(self) -> bool:
+        return not self._unsettled()
 
     def _unsettled(self) -> str:
-        up = self._stream_up and self.desk.ready
-        return what_is_left(self.desk, self.exchange) if up else "the stream is down"
+        if not (self.stream_up and self.desk.ready):
+            return "the stream is down"
+        return what_is_left(self.desk, self.exchange)
 
     def _happen(self, item: Any) -> None:
         if isinstance(item, Arrival):
-            self._arrive(item)
+            self.arrive(item)
         elif isinstance(item, str):
             self._happenings[item](self)
-        elif item[0] == self._epoch or item[0] is None:
+        elif item[0] == self.epoch or item[0] is None:
             self._feed(item[1])
 
     # ---------------------------------------------------------------- the process
@@ -184,16 +183,16 @@ class World:
             return None  # Nobody is there to hear it.
         if isinstance(event, Woke):
             self._armed_ms = None
-        if isinstance(event, StreamRestored):
-            self._stream_up = True
-        if isinstance(event, StreamLost):
-            self._stream_up = False
+        if isinstance(event, StreamRestored | StreamLost):
+            self.stream_up = isinstance(event, StreamRestored)
         if self._dies():
-            return self._kill()  # Before the commit: the event is lost.
-        done = desk_room.step(self.desk, event, self.now_ms)
+            return self._kill(Kind.KILL_BEFORE_COMMIT)  # The event is lost.
+        self.count(*kinds_in(event), *self.told.hear(self.desk, event))
+        done = desk_room.step(self.desk, event, self.clock_ms)
         self.desk = done.desk
         self.commits += 1
         self._remember(done.changed)
+        self.told.check(done.changed)
         assert self.commits <= COMMITS_MAX, "3: it spins and does not come to rest"
         self._hash.update(CODEC.encode_bytes(event))
         for command in done.commands:
@@ -202,7 +201,7 @@ class World:
                 self.journalled.add(command.order.order_id)
         for command in done.commands:
             if self._dies():
-                return self._kill()  # After the commit: some commands were never sent.
+                return self._kill(Kind.KILL_BEFORE_SEND)
             self._carry(command)
         self._arm()
         return None
@@ -221,227 +220,210 @@ class World:
         if due_ms is None or due_ms == self._armed_ms:
             return
         self._armed_ms = due_ms
-        self._push(max(1, due_ms - self.now_ms), (self._epoch, Woke()))
+        self.answer(max(1, due_ms - self.clock_ms), Woke())
 
     def _dies(self) -> bool:
         return self.kill_chance > 0 and self.rng.random() < self.kill_chance
 
-    def _kill(self) -> None:
-        self._epoch += 1
+    def _kill(self, kind: Kind = Kind.KILL) -> None:
+        self.count(kind)
+        self.epoch += 1
         self._armed_ms = None
-        self._stream_up = False
+        self.stream_up = False
         self.down_ms = self.now_ms + RESTART_MS
-        self._push(RESTART_MS, "restart")
+        self.push(RESTART_MS, "restart")
+        if self._durable is not None:
+            self.count(Kind.KILL_WHILE_FULL)
+            self._find(self._durable)
 
     def _restart(self) -> None:
         found = self.fate.journals[self._lives % len(self.fate.journals)]
         self._lives += 1
         old = [desk for at_ms, desk in self._past if at_ms <= self.now_ms - STALE_MS]
-        if found is not Journal.WARM:
-            self.forgetful = True
-            self._past.clear()
-            if found is Journal.STALE and old:
-                self.desk = old[-1]
-            else:
-                # Bots are settings and kept elsewhere; everything of the journal is lost.
-                new = blank_desk(self.seed, TIMING)
-                self.desk = replace(new, bots=self.desk.bots, running=self.desk.running)
-        self.desk = desk_room.reopened(self.desk, TIMING, self.now_ms)
-        self._deliver(0, StreamRestored())
+        if found is Journal.STALE and old:
+            self.count(Kind.JOURNAL_STALE)
+            self._find(old[-1])
+        elif found is not Journal.WARM:
+            # Bots are settings and kept elsewhere; everything of the journal is lost.
+            self.count(Kind.JOURNAL_LOST)
+            new = blank_desk(self.seed, TIMING)
+            self._find(replace(new, bots=self.desk.bots, running=self.desk.running))
+        self.desk = desk_room.reopened(self.desk, TIMING, self.clock_ms)
+        self.deliver(0, StreamRestored())
+
+    def _find(self, desk: Desk) -> None:
+        """A restart finds less than was known."""
+        self.forgetful = True
+        self._past.clear()
+        self.told = Told(desk)
+        self.desk = desk
 
     def _struck(self) -> None:
         if self.now_ms >= self.down_ms:
             self._kill()
+
+    def _full(self) -> None:
+        """The disk takes nothing more: what happens now, a restart does not know."""
+        if self.now_ms >= self.down_ms and self.desk.bots:
+            self.count(Kind.DISK_FULL)
+            self._durable = self.desk
+            self.deliver(0, EntriesHalted(reason=DISK_FULL))
+            self.push(self.fate.last_ms, "room")
+
+    def _room(self) -> None:
+        if self._durable is not None:
+            self._durable = None
+            self.deliver(0, EntriesResumed(reason=DISK_FULL))
+
+    def _skew(self) -> None:
+        self.skew_ms = self.fate.skew_ms
+        self.count(Kind.CLOCK_AHEAD if self.skew_ms > 0 else Kind.CLOCK_BEHIND)
+        self._clock_was_set()
+        self.push(self.fate.last_ms, "resync")
+
+    def _resync(self) -> None:
+        if self.skew_ms:
+            self.skew_ms = 0
+            self._clock_was_set()
+
+    def _clock_was_set(self) -> None:
+        self._armed_ms = None
+        if self.now_ms >= self.down_ms:
+            self._arm()
 
     def _carry(self, command: Command) -> None:
         match command:
             case Tell():
                 pass
             case AskAdvisor():
-                self._push(
-                    self.rng.randint(10, 2_000),
-                    (self._epoch, decision_of(self.rng, command, self._quote(command.symbol))),
-                )
+                decided = decision_of(self.rng, command, self._quote(command.symbol))
+                self.answer(self.rng.randint(10, 2_000), decided)
             case ShowCard():
                 self.cards[command.trade_id] = command.expires_ms
                 self._person(command)
+            case PlaceOrder(order=order) if order.role is Role.ENTRY and self._durable is not None:
+                barred = OrderRefused(order_id=order.order_id, code=NOT_SENT, text="not sent")
+                self.answer(0, barred)
             case _:
-                self._send(command)
-
-    # --------------------------------------------------------------- the network
-
-    def _send(self, command: VenueCommand) -> None:
-        draw = self.faults.request()
-        if draw.fault is Fault.LOSE_REQUEST:
-            return self._answer(self.rng.randint(1_000, 5_000), no_answer(command))
-        if draw.refusal is not None and isinstance(command, PlaceOrder):
-            refused = OrderRefused(
-                order_id=command.order.order_id, code=draw.refusal.code, text=draw.refusal.text
-            )
-            return self._answer(self.rng.randint(10, 200), refused)
-        refusal = None if self.faults.healed else refusal_of(self._luck, command, self.seed)
-        if refusal is not None:
-            return self._answer(self._luck.randint(10, 200), refusal)
-        slow = not self.faults.healed and self.rng.random() < 0.1
-        delay_ms = self.rng.randint(1, 7_000 if slow else 60)
-        return self._push(delay_ms, Arrival(command, self.now_ms, self._epoch))
-
-    def _arrive(self, arrival: Arrival) -> None:
-        command = arrival.command
-        age_ms = self.now_ms - arrival.sent_ms
-        if age_ms > TIMING.receive_window_ms and isinstance(command, PlaceOrder):
-            late = OrderRefused(order_id=command.order.order_id, code=-1021, text="too old")
-            return self._reply(arrival, late)
-        if isinstance(command, AskOrder) and self._lags(command):
-            missing = OrderMissing(order_id=command.order_id, asked_ms=arrival.sent_ms)
-            return self._reply(arrival, missing)
-        answer = carry_out(self.exchange, command, self.now_ms)
-        if isinstance(answer, SnapshotTaken):
-            answer = self._as_read(answer)
-        draw = self.faults.answer()
-        lost = draw.fault is Fault.LOSE_ANSWER
-        if lost and self.rng.random() < 0.5:
-            self._cut()  # What loses an answer often takes the stream with it.
-        self._tell()
-        answer = no_answer(command) if lost else as_of(answer, command, arrival.sent_ms)
-        return self._reply(arrival, answer, draw.delay_ms)
-
-    def _as_read(self, snapshot: SnapshotTaken) -> SnapshotTaken:
-        """With the fills of what is held, named by their orders; listings may be missing."""
-        if not self.faults.healed and self._luck.random() < self.fate.unlisted:
-            return replace(snapshot, instruments=())
-        fills = [f for p in snapshot.positions for f in self.exchange.fills(p.symbol, 0)]
-        return replace(snapshot, recent_fills=tuple(fills))
-
-    def _lags(self, command: AskOrder) -> bool:
-        if not self.lag_ms_max or self.rng.random() > 0.4:
-            return False
-        view = self.exchange.order(command.symbol, command.order_id)
-        created_ms = getattr(view, "created_ms", None)
-        return created_ms is not None and self.now_ms - created_ms < self.lag_ms_max
-
-    def _reply(self, arrival: Arrival, answer: Event, delay_ms: int = 0) -> None:
-        self._push(delay_ms or self.rng.randint(1, 60), (arrival.epoch, answer))
-
-    def _answer(self, delay_ms: int, event: Event) -> None:
-        self._push(delay_ms, (self._epoch, event))
-
-    def _tell(self) -> None:
-        for news in self.exchange.drain_events():
-            self.exchange_moved = True
-            for event in events_of(news):
-                self._stream(event)
-
-    def _stream(self, event: Event) -> None:
-        if not self._stream_up or self.now_ms < self.down_ms:
-            return None  # Told to nobody.
-        draw = self.faults.event()
-        match draw.fault:
-            case Fault.DROP:
-                return None
-            case Fault.CUT:
-                return self._cut()
-            case Fault.DUPLICATE:
-                self._answer(self.rng.randint(1, 3_000), event)
-            case Fault.REORDER:
-                return self._answer(self.rng.randint(50, 400), event)
-            case _:
-                pass
-        return self._answer(draw.delay_ms or 5, event)
-
-    def _cut(self) -> None:
-        self._stream_up = False
-        self._answer(1, StreamLost(reason="cut"))
-        self._push(self.rng.randint(500, 8_000), "reconnect")
-
-    def _reconnect(self) -> None:
-        if self.now_ms >= self.down_ms and not self._stream_up:
-            self._deliver(0, StreamRestored())
+                self.send(command)
 
     # ------------------------------------------------------------- people and prices
 
     def _signal(self) -> None:
         self._signals += 1
         raised = signal_of(self.rng, self._quote(self.rng.choice(SYMBOLS)), self._signals)
-        self._deliver(0, raised)
+        self.deliver(0, raised)
         if self.rng.random() < 0.1:
-            self._deliver(1, raised)
+            self.deliver(1, raised)
 
     def _quote(self, symbol: str) -> Quote:
         listing = self.fate.instruments[symbol]
         price = self.prices[symbol]
-        return Quote(symbol=symbol, price=price, now_ms=self.now_ms, instrument=listing)
+        return Quote(symbol=symbol, price=price, now_ms=self.clock_ms, instrument=listing)
 
     def _person(self, card: ShowCard) -> None:
         verb = self.rng.choice((CardVerb.APPROVE, CardVerb.APPROVE, CardVerb.HALF, CardVerb.REJECT))
         self.tapped[card.trade_id] = verb
-        priceless = self._luck.random() < self.fate.tap_without_price
+        priceless = self.luck.random() < self.fate.tap_without_price
         if priceless:
+            self.count(Kind.PRICELESS_TAP)
             self.priceless.add(card.trade_id)
-        for _ in range(2 if self.rng.random() < 0.2 else 1):
+        taps = 2 if self.rng.random() < 0.2 else 1
+        self.count(*[Kind.REPEATED_TAP] * (taps - 1))
+        for _ in range(taps):
             delay_ms = self.rng.randint(100, 10_000)
             price = self.prices[self.desk.trades[card.trade_id].symbol]
             tap = tap_of(card.trade_id, verb, price, self.now_ms)
             if priceless:
                 old_ms = self.now_ms - 60_000
-                shown = None if self._luck.random() < 0.5 else price
+                shown = None if self.luck.random() < 0.5 else price
                 tap = replace(tap, mark_price=shown, mark_ms=old_ms)
-            self._push(delay_ms, (None, tap))
+            self.deliver(delay_ms, tap)
 
     def _by_hand(self) -> None:
-        strike(self.exchange, self.rng, self.now_ms)
-        self._tell()
+        self.count(*strike(self.exchange, self.luck, self.now_ms))
+        self.tell()
+
+    def _uncover(self) -> None:
+        self.count(*uncover(self.exchange, self.luck, self.now_ms))
+        self.tell()
 
     def _meddle(self) -> None:
-        touched = meddle(
-            self.exchange, self._luck, turn=self.fate.hand is Hand.TURN, now_ms=self.now_ms
-        )
-        if touched is not None:
+        turn = self.fate.hand is Hand.TURN
+        done = meddle(self.exchange, self.luck, turn=turn, now_ms=self.now_ms)
+        if done is not None:
+            touched, kind = done
+            self.count(kind)
             self.meddled = True
             self.not_ours.add(touched)
-            self._tell()
+            self.tell()
+
+    def _silence(self) -> None:
+        self.mute(self.now_ms + self.fate.last_ms)
+        self.push(self.fate.last_ms, "notice")
+
+    def _notice(self) -> None:
+        if self.stream_up:
+            self.cut()
+
+    def _banned(self) -> None:
+        self.ban(self.now_ms + self.fate.last_ms)
+
+    def _close_all(self) -> None:
+        for trade in self.desk.working():
+            asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
+            self.deliver(0, asked)
 
     def _tidy(self) -> None:
         """What is not ours is closed by hand, what halted is asked to close."""
         for trade in self.desk.working():
             asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=USER)
-            self._deliver(5_000, asked)
+            self.deliver(5_000, asked)
         halted = {t.symbol for t in self.desk.working() if t.phase is Phase.HALTED}
         left_alone = set(self.desk.foreign) - self.not_ours - halted
         assert not left_alone, f"7: {sorted(left_alone)} is ours and was not adopted"
         close_all_by_hand(self.exchange, halted | set(self.desk.foreign), self.now_ms)
-        self._tell()
-        self._push(15_000, "tidy")
+        self.tell()
+        self.push(15_000, "tidy")
 
     def _move_prices(self) -> None:
+        self.remember_readings()
         for symbol in SYMBOLS:
             step = Decimal(self.rng.randint(-30, 30)) / 10
             if self.rng.random() < 0.02:
                 step *= 5
             self.prices[symbol] = max(Decimal(1), self.prices[symbol] + step)
-            self.exchange.advance(symbol, self.prices[symbol], self.now_ms)
+            self.exchange.advance(symbol, self.prices[symbol], self.now_ms, self._liquidity())
             trades = self.desk.trades.values()
-            for told in moving.reached(trades, symbol, self.prices[symbol], self.now_ms):
-                self._deliver(1, told)
-            if symbol in self.not_ours and not self.exchange.quantity(symbol):
+            for told in moving.reached(trades, symbol, self.prices[symbol], self.clock_ms):
+                self.deliver(1, told)
+            if symbol in self.not_ours and not self.quantity(symbol):
                 self.not_ours.discard(symbol)
-        self._tell()
-        self._push(TICK_MS, "price")
+        self.tell()
+        self.push(TICK_MS, "price")
 
-    def _deliver(self, delay_ms: int, event: Event) -> None:
-        self._push(delay_ms, (None, event))
-
-    def _push(self, delay_ms: int, item: Any) -> None:
-        self._pushed += 1
-        heapq.heappush(self._heap, (self.now_ms + delay_ms, self._pushed, item))
+    def _liquidity(self) -> Decimal | None:
+        """Base units that may trade this second; None: as much as anybody wants."""
+        if not self.fate.thin or self.healed_ms is not None or self.luck.random() < 0.4:
+            return None
+        return Decimal(self.luck.randint(0, 4_000)) / 1000
 
     _happenings: Final[dict[str, Callable[["World"], None]]] = {
         "price": _move_prices,
         "signal": _signal,
         "hand": _by_hand,
         "meddle": _meddle,
+        "uncover": _uncover,
+        "close": _close_all,
         "tidy": _tidy,
         "kill": _struck,
         "restart": _restart,
-        "reconnect": _reconnect,
+        "reconnect": Network.reconnect,
+        "mute": _silence,
+        "notice": _notice,
+        "ban": _banned,
+        "full": _full,
+        "room": _room,
+        "skew": _skew,
+        "resync": _resync,
     }

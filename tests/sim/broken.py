@@ -25,17 +25,18 @@ from bot.core import (
 )
 from bot.core.draft import Draft
 from bot.core.messages import (
-    AskOrder,
     CardAnswered,
     CardVerb,
+    Filled,
     OrderMissing,
     OrderRefused,
+    OrderReported,
     OrderUnknown,
     PositionSeen,
 )
 from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role
-from bot.replay.sim_world import World
-from data.model import Fill
+from data.model import Fill, OrderStatus
+from data.money import ZERO
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,6 @@ def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
             see(draft, given)
 
     patch.setitem(facts._FOLDS, PositionSeen, unseen)
-
-    def lags(world: World, command: AskOrder) -> bool:
-        view = world.exchange.order(command.symbol, command.order_id)
-        return view is not None and not world.faults.healed
-
-    # Only where queries lag for long do the words differ from the position.
-    patch.setattr(World, "_lags", lags)
 
 
 def _obeys_any_tap(patch: pytest.MonkeyPatch) -> None:
@@ -255,6 +249,54 @@ def _leaves_quantities_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Draft, "cancel", like_closing_ones)
 
 
+def _late_new_revives(patch: pytest.MonkeyPatch) -> None:
+    """The last word wins, whenever it was said."""
+    after = facts._state_after
+
+    def newest(order: Order, status: OrderStatus, *, is_child: bool) -> OrderState:
+        told = facts._STATE_OF[status]
+        return told if order.is_over else after(order, status, is_child=is_child)
+
+    patch.setattr(facts, "_state_after", newest)
+
+
+def _ignores_partial_fills(patch: pytest.MonkeyPatch) -> None:
+    """An order counts once it is filled whole; what expired or was cancelled did nothing."""
+    reported = facts._FOLDS[OrderReported]
+
+    def whole(draft: Draft, given: OrderReported) -> None:
+        report = given.report
+        if report.status is not OrderStatus.FILLED:
+            given = replace(given, report=replace(report, filled_quantity=ZERO))
+        reported(draft, given)
+
+    def unbooked(draft: Draft, given: Filled) -> None:
+        """The stream's fills are left to the report."""
+
+    patch.setitem(facts._FOLDS, OrderReported, whole)
+    patch.setitem(facts._FOLDS, Filled, unbooked)
+
+
+def _trusts_an_unconfirmed_stop(patch: pytest.MonkeyPatch) -> None:
+    """A stop that was sent is taken for a stop that is there."""
+    place = Draft.place
+
+    def placed(self: Draft, role: Role, **parts: Any) -> Order:
+        order = place(self, role, **parts)
+        return self.set_order(order, state=OrderState.LIVE) if role is Role.STOP else order
+
+    patch.setattr(Draft, "place", placed)
+
+
+def _trusts_an_old_position(patch: pytest.MonkeyPatch) -> None:
+    """Whatever word on the position comes last is taken for the newest."""
+
+    def seen(draft: Draft, given: PositionSeen) -> None:
+        draft.set(position_seen=given.quantity, position_seen_ms=draft.now_ms)
+
+    patch.setitem(facts._FOLDS, PositionSeen, seen)
+
+
 VARIANTS = (
     Variant("a timeout is taken for a refusal", _timeout_is_refusal),
     Variant("an unknown order is asked about only once", _asks_once),
@@ -277,4 +319,8 @@ VARIANTS = (
     Variant("a stop on the move has no clock and no successor", _moves_without_a_clock),
     Variant("a stop is loosened", _loosens),
     Variant("stops of a quantity are believed to end with the position", _leaves_quantities_behind),
+    Variant("a late NEW revives an order that ended", _late_new_revives),
+    Variant("partial fills are ignored", _ignores_partial_fills),
+    Variant("a stop is trusted before it is confirmed", _trusts_an_unconfirmed_stop),
+    Variant("an old word on the position is taken for the newest", _trusts_an_old_position),
 )

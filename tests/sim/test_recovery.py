@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from bot.core.presets import BotConfig
 from bot.core.trade import HOLDING, Role, read_order_id
 from bot.replay import sim_world
 from bot.replay.sim_cast import ACCOUNT, config_of
-from bot.replay.sim_fate import Journal
+from bot.replay.sim_fate import Fate, Journal
 from bot.replay.sim_world import World
 
 KILL_MS = 26_000
@@ -54,6 +55,14 @@ def state_of(world: World) -> State:
     )
 
 
+def quiet(lot: Fate, **parts: Any) -> Fate:
+    """A lot without mishaps, in the same market; `parts` are those it has after all."""
+    plain = Fate(
+        start_ms=lot.start_ms, instruments=lot.instruments, funded=lot.funded, hedged=lot.hedged
+    )
+    return replace(plain, **parts)
+
+
 def after_restart(seed: int, journal: Journal) -> State:
     """The state a few seconds after a kill, with that much left of the journal."""
     states: list[State] = []
@@ -64,9 +73,7 @@ def after_restart(seed: int, journal: Journal) -> State:
 
     world = World(seed, watch)
     world.faults.heal()  # No request is slow either: the look comes soon after the restart.
-    world.fate = replace(
-        world.fate, journals=(journal,), kill_ms=KILL_MS, hand_ms=None, panic_ms=None, unlisted=0.0
-    )
+    world.fate = quiet(world.fate, journals=(journal,), kill_ms=KILL_MS)
     world.run()
     return states[0]
 
@@ -104,8 +111,7 @@ class Deaf(World):
     def __init__(self, seed: int) -> None:
         super().__init__(seed, Deaf.look)
         self.faults.heal()
-        quiet = replace(self.fate, kill_ms=None, hand_ms=None, panic_ms=None, unlisted=0.0)
-        self.fate = replace(quiet, journals=(Journal.WARM,))
+        self.fate = quiet(self.fate)
         self.killed_ms: int | None = None
         self.guarded_ms: int | None = None
         self.closes = 0  # until then
