@@ -14,6 +14,7 @@ from bot.control.views.notices import is_known
 from bot.core.desk import Desk
 from bot.core.messages import Event, Level, SignalRaised
 from bot.core.strategies.registry import STRATEGIES
+from bot.settings import load as load_settings
 from bot.shell.clock import VirtualClock
 from bot.shell.errors import SettingFault
 from bot.shell.strategy_book import Loaded
@@ -132,3 +133,18 @@ def test_the_listing_has_every_strategy_and_what_is_broken(
     code, text = listed(capsys, as_json=False)
     assert "stars: BROKEN, ModuleNotFoundError" in text
     assert "  stop_atr = 2  (0.5 to 10)\n" in text
+
+
+def test_feeds_are_a_list_of_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commas or spaces between; anything that is no address is named; none is the default."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEWS_URLS", raising=False)
+    assert load_settings(None).news_urls == ()
+    monkeypatch.setenv("NEWS_URLS", "https://a.example/rss, https://b.example/feed.json")
+    assert load_settings(None).news_urls == ("https://a.example/rss", "https://b.example/feed.json")
+    monkeypatch.setenv("NEWS_URLS", "file:///etc/passwd")
+    with pytest.raises(SettingFault, match="NEWS_URLS is 'file:///etc/passwd'; allowed is a list"):
+        load_settings(None)
+    monkeypatch.setenv("NEWS_URLS", ",".join(f"https://a.example/{n}" for n in range(11)))
+    with pytest.raises(SettingFault, match="NEWS_URLS"):
+        load_settings(None)

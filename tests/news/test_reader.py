@@ -1,6 +1,8 @@
 """The reader against a server on loopback: bounded, never unpacked, never led elsewhere."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -91,3 +93,19 @@ async def test_a_feed_that_is_not_there_adds_nothing() -> None:
     """A refused connection is an outcome, not an error."""
     added, _ = await read("http://127.0.0.1:1/feed")
     assert added == 0
+
+
+async def test_feeds_are_read_again_and_again(base: str) -> None:
+    """One that fails does not keep the next from being read; the same news counts once."""
+    reader = FeedReader(
+        [f"{base}/broken", f"{base}/good"], clock=VirtualClock(NOW_MS), every_s=0.001
+    )
+    task = asyncio.ensure_future(reader.run())
+    async with asyncio.timeout(10):
+        while not len(reader.board):
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert len(reader.board) == 1
