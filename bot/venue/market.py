@@ -298,7 +298,9 @@ class LiveMarket:
         trading = told.status in ("", TRADING)
         if known is not None and known.tradable and not trading:
             self._instruments[told.symbol] = replace(known, tradable=False)
-        if told.symbol in self._watched and not trading:
+        if trading:
+            self._aside.clear(told.symbol, LISTINGS)
+        elif told.symbol in self._watched:
             self._aside.put(told.symbol, LISTINGS, f"the exchange says it is {told.status[:40]}")
         if self._on_listing is not None:
             self._on_listing(told)

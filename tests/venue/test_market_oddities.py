@@ -110,6 +110,9 @@ async def test_a_delisted_symbol_is_set_aside_while_it_is_watched() -> None:
         assert run.market.window("BTCUSDT", "1m") is None
         assert run.market.instrument("BTCUSDT") is None
         assert [(told.symbol, told.status) for told in run.listings] == [("BTCUSDT", "SETTLING")]
+        await run.tell_contract("BTCUSDT", "TRADING")
+        await wait_for(lambda: run.market.set_aside() == {})
+        assert run.market.instrument("BTCUSDT") is None  # until its filters are read anew
 
 
 async def test_listings_are_subscribed_once_and_told_on() -> None:
@@ -190,6 +193,7 @@ async def test_a_dead_connection_hides_its_windows() -> None:
     """Complete and not overdue, but nobody tells what happens now: not to be traded on."""
     async with running(stale_s=0.2, patience=lambda _name: 0.1, silence_s=60.0) as run:
         await wait_for(lambda: run.minutes() is None)
+        assert run.market.set_aside() == {}  # the connection is at fault, not the symbol
         assert run.market.provisional("BTCUSDT", "1m") is None
 
 

@@ -13,7 +13,8 @@ from bot.venue.shard import MarketStream
 from bot.venue.user_stream import UserStream
 from bot.venue.wire_answers import Malformed
 from bot.venue.wire_frames import read_user_frame
-from bot.venue.wire_market import NotOurs, read_market_frame
+from bot.venue.wire_market import NAME_AT, OPEN, NotOurs, read_market_frame
+from data.model import Candle
 from tests.house import ROOT
 from tests.venue.fake import Script, client, exchange, ok, stream_host, wait_for
 
@@ -102,3 +103,16 @@ async def test_real_market_frames_come_through_the_client() -> None:
             await asyncio.gather(task, return_exceptions=True)
     read = [read_market_frame(frame) for frame in heard]
     assert any(not isinstance(one, NotOurs) for one in read)
+
+
+def test_real_open_bars_are_recognised_without_decoding() -> None:
+    """The exchange spells a kline frame as the short way expects: no bar takes the long one."""
+    frames = (FIXTURES / "captured-frames/kline_open_2026-08-01.jsonl").read_bytes().splitlines()
+    assert frames
+    for raw in frames:
+        told = read_market_frame(raw)
+        assert isinstance(told, Candle)
+        assert not told.closed
+        assert OPEN in raw
+        assert b'"t":%d,' % told.open_ms in raw
+        assert raw[NAME_AT : raw.find(b'"', NAME_AT)] == b"btcusdt@kline_1m"

@@ -88,6 +88,18 @@ async def test_a_stream_can_be_subscribed_again() -> None:
         assert told[1:] == [("UNSUBSCRIBE", ["a@x"]), ("SUBSCRIBE", ["a@x"])]
 
 
+async def test_a_stream_let_go_before_it_is_subscribed_again_is_let_go() -> None:
+    """It was still subscribed at the host: that ends, and nothing follows."""
+    async with _running(["a@x", "b@x"]) as run:
+        await wait_for(lambda: run.shard.asked_s("a@x") is not None)
+        run.shard.again("a@x")
+        run.shard.drop(["a@x"])
+        run.shard.want(["c@x"])
+        await wait_for(lambda: len(run.sockets.said) == 3)
+        told = [(frame["method"], frame["params"]) for frame in run.sockets.said]
+        assert told[1:] == [("UNSUBSCRIBE", ["a@x"]), ("SUBSCRIBE", ["c@x"])]
+
+
 async def test_silence_is_noticed() -> None:
     """Wrong routes are acknowledged and silent: an open socket that says nothing is left."""
     async with _running(["a@x"], silence_s=0.1) as run:
