@@ -169,7 +169,7 @@ def _reported(draft: Draft, given: OrderReported) -> None:
         return
     filled = max(order.filled, report.filled_quantity)
     if filled > order.filled:
-        draft.set(moved_ms=max(draft.trade.moved_ms, report.event_ms))
+        _moved(draft, report.event_ms)
     number = report.venue_order_id
     numbers = order.venue_order_ids
     if number is not None and number not in numbers:
@@ -187,6 +187,12 @@ def _reported(draft: Draft, given: OrderReported) -> None:
         cancel_at_ms=None if over else order.cancel_at_ms,
         refusal_text=report.reason or order.refusal_text,
     )
+
+
+def _moved(draft: Draft, at_ms: int) -> None:
+    # What was listed of funding before this may lack the last payment.
+    if at_ms > draft.trade.moved_ms:
+        draft.set(moved_ms=at_ms, funding_checked=False)
 
 
 def _state_after(order: Order, status: OrderStatus, *, is_child: bool) -> OrderState:
@@ -328,7 +334,8 @@ def _book(draft: Draft, fill: Fill, order_id: str | None = None) -> None:
         return
     # A fill booked as foreign is ours after all, now that its owner is known.
     others = tuple(f for f in trade.fills if f is not known)
-    draft.set(fills=(*others, fill), moved_ms=max(trade.moved_ms, fill.filled_ms))
+    draft.set(fills=(*others, fill))
+    _moved(draft, fill.filled_ms)
     order = draft.trade.order(fill.order_id)
     if order is None:
         _book_foreign(draft, fill)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import desk as desk_room
+from bot.core.guard import StopForm
 from bot.core.messages import (
     AskFills,
     AskFunding,
@@ -231,6 +232,26 @@ def test_funding_is_asked_for_only_across_a_full_hour() -> None:
     )
     case.feed(listed)
     assert case.desk.closed[-1].funding_usdt == Decimal("-0.25")
+
+
+def test_an_answer_about_funding_from_before_the_last_fill_does_not_count() -> None:
+    """A late answer to an older question (of the trade before) says nothing of this one."""
+    case = Case().to_active().wait(3_600_000)
+    older = FundingListed(symbol=SYMBOL, since_ms=0, asked_ms=case.now_ms - 1, funding=())
+    case.feed(older).exit_by(Role.TARGET)
+    assert case.phase is Phase.CLOSING
+    assert any(isinstance(c, AskFunding) for c in case.all_said)
+    case.feed(replace(older, asked_ms=case.now_ms))
+    assert case.phase is Phase.IDLE
+
+
+def test_a_quantity_left_behind_is_cancelled_before_its_fills_are_named() -> None:
+    """Flat by the exchange's word: a resting quantity is not needed, and might own a fill."""
+    case = Case(desk(config(), stop_form=StopForm.QUANTITY)).to_active().ask_close()
+    stop = case.latest(Role.STOP)
+    case.wait(10).see(0)
+    cancels = [c.order_id for c in case.all_said if isinstance(c, CancelOrder)]
+    assert stop.order_id in cancels
 
 
 def test_a_trade_waits_for_nothing_once_it_is_idle() -> None:
