@@ -72,7 +72,7 @@ def measure_bar() -> BarCost:
     took: list[float] = []
     floors: list[float] = []
     signals, began_cpu_s = 0, cpu_s()
-    for number, candle in enumerate(_walk("BTCUSDT", "30m", WINDOW_BARS + BARS, SEED)):
+    for number, candle in enumerate(walk("BTCUSDT", "30m", WINDOW_BARS + BARS, SEED)):
         window.append(candle)
         if number < WINDOW_BARS:
             continue
@@ -98,7 +98,7 @@ async def measure_burst() -> BurstCost:
     market = TapeMarket([instrument_of(symbol, 100.0) for symbol in symbols])
     newest: list[Candle] = []
     for timeframe in TIMEFRAMES:
-        walks = [list(_walk("", timeframe, WINDOW_BARS, seed)) for seed in range(WALKS)]
+        walks = [list(walk("", timeframe, WINDOW_BARS, seed)) for seed in range(WALKS)]
         for number, symbol in enumerate(symbols):
             for candle in walks[number % WALKS]:
                 market.close_bar(replace(candle, symbol=symbol))
@@ -139,7 +139,7 @@ async def measure_burst() -> BurstCost:
 def measure_year() -> tuple[float, float]:
     """(processor seconds of a year of minutes, default strategy; of appending its bars alone)."""
     count = YEAR_BARS // YEAR_PART
-    candles = list(_walk("BTCUSDT", "1m", count + WINDOW_BARS, SEED))
+    candles = list(walk("BTCUSDT", "1m", count + WINDOW_BARS, SEED))
     looked_s, bare_s = (_played_s(candles, asked=asked) for asked in (True, False))
     return YEAR_PART * looked_s, YEAR_PART * bare_s
 
@@ -190,7 +190,8 @@ def _context(bot: BotConfig, instrument: Instrument, candle: Candle) -> Context:
     )
 
 
-def _walk(symbol: str, timeframe: str, count: int, seed: int) -> Iterator[Candle]:
+def walk(symbol: str, timeframe: str, count: int, seed: int) -> Iterator[Candle]:
+    """That many bars of a seeded market around 100, the last one closing at START_MS."""
     dice, price, step_ms = random.Random(seed), 100.0, timeframe_ms(timeframe)
     start_ms = START_MS - count * step_ms
     for number in range(count):
