@@ -31,6 +31,7 @@ from bot.core.presets import ApprovalMode
 from bot.core.trade import Outcome, Phase, Role, order_id_of
 from bot.core.universe import Contract
 from data.model import ExitReason, OrderStatus
+from memory.recall import remember
 from tests.core.build import (
     ACCOUNT,
     BOT,
@@ -144,6 +145,7 @@ def test_a_trade_booked_again_counts_once_in_the_day() -> None:
     assert case.phase is Phase.IDLE
     assert [c.pnl_usdt for c in case.desk.closed] == [Decimal(-3)]
     assert case.desk.day.realized_usdt == Decimal(-3)
+    assert case.desk.memory == remember(case.desk.closed)
 
 
 def test_the_day_begins_anew_at_midnight_utc() -> None:

@@ -6,10 +6,19 @@ from decimal import Decimal
 import pytest
 
 from bot.core.messages import AskAdvisor, CardVerb, EntriesHalted, PlaceOrder, ShowCard
-from bot.core.presets import ApprovalMode
+from bot.core.presets import ApprovalMode, Exits, Sizing
 from bot.core.trade import Outcome, Phase, Role
 from data.model import Action, Direction, ExitReason
-from tests.core.build import Case, config, decision, desk, instrument, signal
+from tests.core.build import (
+    NOW_MS,
+    Case,
+    closed_trade,
+    config,
+    decision,
+    desk,
+    instrument,
+    signal,
+)
 
 
 def asking(**changes: object) -> Case:
@@ -276,3 +285,35 @@ def test_too_little_confidence_is_refused() -> None:
     assert "confidence" in case.trade().note
     assert Case().raise_signal().decide(decision(confidence=60.0)).placed(Role.ENTRY)
     assert not Case().raise_signal().decide(decision(confidence=float("nan"))).placed(Role.ENTRY)
+
+
+def test_an_advisers_quantity_counts_where_the_bot_asks_for_it() -> None:
+    """1.5 units suggested, 4.764 allowed; a bot that sizes by risk does not listen."""
+    advice = decision(quantity=Decimal("1.5"))
+    for sizing, quantity in ((Sizing.ADVISER, "1.5"), (Sizing.RISK, "4.764")):
+        case = Case(desk(config(sizing=sizing))).raise_signal().decide(advice)
+        plan = case.trade().plan
+        assert plan is not None
+        assert plan.quantity == Decimal(quantity)
+
+
+def test_compounding_counts_what_this_bot_earned_and_no_other() -> None:
+    """It made 20 of its 100 USDT, another bot lost 50: the next position is worth 120."""
+    bot = config(sizing=Sizing.AMOUNT, amount_usdt=Decimal(100), compounding=True)
+    closed = (
+        closed_trade(1, 20, NOW_MS - 1_000),
+        closed_trade(2, -50, NOW_MS - 500, bot_id="other"),
+    )
+    case = Case(desk(bot, closed=closed)).to_pending()
+    plan = case.trade().plan
+    assert plan is not None
+    assert plan.notional_usdt == 120
+
+
+def test_percent_exits_are_laid_on_the_price_of_the_tap() -> None:
+    """2 % under and 5 % over 100.1, where the market order will be filled."""
+    case = asking(exits=Exits.PERCENT, stop_pct=Decimal(2), target_pct=Decimal(5))
+    case.tap(CardVerb.APPROVE, mark=Decimal("100.1"))
+    plan = case.trade().plan
+    assert plan is not None
+    assert (plan.stop_price, plan.target_price) == (Decimal("98.1"), Decimal("105.1"))

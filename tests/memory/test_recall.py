@@ -79,6 +79,16 @@ def test_drawdown_is_the_accounts_alone() -> None:
     assert remember(rows).verdicts("two", 2) == found
 
 
+def test_a_wallet_that_others_brought_back_is_no_drawdown() -> None:
+    """After its own last trade it was 6 % down; the account has recovered since."""
+    rows = [
+        result(0, "1", bot="one", equity="1000"),
+        result(1, "-60", bot="one", equity="940"),
+        result(2, "60", bot="two", equity="1000"),
+    ]
+    assert remember(rows).verdicts("one", 2) == ()
+
+
 @given(histories, st.integers(0, 450), st.sampled_from(["one", "two", "three"]))
 def test_nobody_is_allowed_more_than_its_account(
     rows: list[Result], now_h: int, bot_id: str

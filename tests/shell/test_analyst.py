@@ -76,6 +76,17 @@ def test_each_fresh_bar_is_looked_at_once() -> None:
     assert len(set(ids)) == 3
 
 
+def test_outside_its_hours_a_bot_looks_at_nothing() -> None:
+    """Bars at midnight: a bot that trades from 00:04 on looks at the bars that close after that."""
+    bot = config(
+        timeframe="1m", strategy="always", symbols=(), trading_from="00:04", trading_to="08:00"
+    )
+    room = Room(desk=running(bot))
+    for number in range(6):
+        room.close(bar(number))
+    assert room.bars == [3, 4, 5]  # bar 3 closes at 00:04
+
+
 def test_bars_of_a_healed_gap_are_skipped_but_for_the_newest() -> None:
     """Four bars arrive at once: only the last one's price is still there."""
     room = Room().close(bar(0), bar(1), bar(2))
