@@ -187,6 +187,7 @@ class Decision:
     decided_ms: int = 0
     cost_usd: Decimal = ZERO
     answer_id: str = ""  # hash of the raw answer kept in the store; "" when there is none
+    directive_updates: tuple[tuple[str, str], ...] = ()  # (directive, wanted value as text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -437,3 +437,4 @@ class Question:
     recent_trades: tuple[tuple[str, str], ...]  # (statistic, value)
     lessons: tuple[str, ...]  # memory's verdicts as sentences
     limits: tuple[tuple[str, str], ...]
+    directives: tuple[tuple[str, str], ...] = ()  # (directive, value as text), set ones only

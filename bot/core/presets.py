@@ -30,13 +30,32 @@ class ApprovalMode(StrEnum):
     AUTO = "auto"
 
 
+class AiMode(StrEnum):
+    """What the adviser may settle beside yes and no (product sheet A)."""
+
+    EXECUTOR = "executor"  # our quantity, fixed directives
+    TACTICAL = "tactical"  # its quantity, fixed directives
+    MECHANICAL = "mechanical"  # our quantity, it may update directives
+    ADAPTIVE = "adaptive"  # its quantity, and it may update directives
+
+    @property
+    def sizes(self) -> bool:
+        """Whether the adviser's quantity counts; the owner's limits bound it all the same."""
+        return self in (AiMode.TACTICAL, AiMode.ADAPTIVE)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the adviser's updates of directives count, within the owner's bounds."""
+        return self in (AiMode.MECHANICAL, AiMode.ADAPTIVE)
+
+
 class Sizing(StrEnum):
     """How large a trade is wanted; every limit can only make it smaller."""
 
     RISK = "risk"  # the stop costs `risk_pct` of the wallet
     MARGIN_TARGET = "margin_target"  # `margin_target_usdt` x leverage / entry
     AMOUNT = "amount"  # a position of `amount_usdt`; with `compounding` also what the bot earned
-    ADVISER = "adviser"  # what the adviser suggests; by risk when it names no quantity
+    ADVISER = "adviser"  # what it suggests where `ai_mode` lets it size, else by risk
 
 
 class Exits(StrEnum):
@@ -62,6 +81,7 @@ class BotConfig:
     trend_timeframe: str = ""  # a longer one whose bars strategies may ask; "": none
     approval_mode: ApprovalMode = ApprovalMode.APPROVE
     approval_ttl_ms: int = 5 * MINUTE_MS
+    ai_mode: AiMode = AiMode.EXECUTOR
     entry_kind: OrderKind = OrderKind.MARKET
     entry_timeout_ms: int = MINUTE_MS
     position_timeout_ms: int = 0
