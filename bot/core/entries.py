@@ -22,6 +22,7 @@ from bot.core.messages import (
 )
 from bot.core.moving import is_moving
 from bot.core.presets import ApprovalMode, BotConfig
+from bot.core.proposing import proposed_plan
 from bot.core.remembering import shrunk_to_nothing, verdicts_for
 from bot.core.rulings import Drop, Proceed
 from bot.core.signalled import noted
@@ -71,6 +72,7 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
         instrument=event.instrument,
         signal=signal,
         checks=checks,
+        proposed=proposed_plan(desk, config, event),
         decide_by_ms=draft.now_ms + desk.timing.decide_within_ms,
     )
     draft.put(trade)

@@ -210,6 +210,7 @@ class Trade:
     decision: Decision | None = None
     checks: tuple[Check, ...] = ()
     plan: Plan | None = None
+    proposed: Plan | None = None  # the signal alone, before anyone judged it: shadows follow it
     approval: Approval | None = None
     outcome: Outcome | None = None
     orders: tuple[Order, ...] = ()
