@@ -180,14 +180,17 @@ def _of_position(found: list[Found], position: Position) -> list[Found]:
 
 
 def _is_over(own: list[Found], position: Position, listed: tuple[Fill, ...]) -> bool:
-    """Whether the symbol was flat, or turned, at some moment since our first fill."""
-    fills = _since(own, position, listed)
-    held = ZERO
-    for place, fill in enumerate(fills, start=1):
+    """Whether the symbol was flat, or turned, since our first fill, and then opened by others.
+
+    What rested of our entry may open it again after our stop fired: that is ours.
+    """
+    ours = {one.order_id for one in own}
+    held, opened_by_us = ZERO, True
+    for fill in _since(own, position, listed):
         before, held = held, held + _net((fill,))
-        if place < len(fills) and before != ZERO and before * held <= ZERO:
-            return True
-    return False
+        if held != ZERO and before * held <= ZERO:
+            opened_by_us = fill.order_id in ours
+    return held != ZERO and not opened_by_us
 
 
 def _since(own: list[Found], position: Position, listed: tuple[Fill, ...]) -> list[Fill]:

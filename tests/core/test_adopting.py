@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import facts, results
-from bot.core.messages import CancelOrder, SnapshotTaken
+from bot.core.messages import CancelOrder, OrderReported, SnapshotTaken
 from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
 from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side
 from tests.core.build import ACCOUNT, BOT, PRICE, SYMBOL, Case, report
@@ -103,6 +103,24 @@ def test_a_position_opened_after_ours_was_closed_by_hand_is_not_ours() -> None:
     read(case, ours, sold, again, position="0.2")
     assert not case.desk.trades
     assert SYMBOL in case.desk.foreign
+
+
+def test_a_position_that_our_resting_entry_opened_again_is_ours() -> None:
+    """A part filled, its stop fired, and the rest of the entry filled while nobody was here."""
+    case = Case()
+    first = entry_fill(case, "0.2")
+    stopped = case.make_fill(
+        None, "0.2", order_id=STOP_ID, side=Side.SELL, filled_ms=case.now_ms + 1
+    )
+    rest = replace(entry_fill(case, "0.3"), filled_ms=case.now_ms + 2)
+    read(case, first, stopped, rest, position="0.3")
+    assert case.phase is Phase.CLOSING
+    assert facts.booked(case.trade()) == Decimal("0.3")
+    assert not case.desk.foreign
+    case.feed(
+        OrderReported(report=report(STOP_ID, OrderStatus.FILLED, filled_quantity=stopped.quantity))
+    )
+    assert case.ever_placed(Role.CLOSE)
 
 
 def test_a_position_on_the_other_side_of_our_fills_is_not_ours() -> None:

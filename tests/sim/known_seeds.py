@@ -12,6 +12,7 @@ KNOWN_SEEDS = {
     8063: "a stranger's position, netted with ours before we saw it, kept a trade closing (3)",
     1845: "a late position report made a flat symbol look foreign (3)",
     1923: "a reading without listing and fills made our position a stranger's for minutes (7)",
+    2175: "a part's stop fired, the rest of the entry filled unwatched: ours was a stranger's (7)",
     2246: "a stranger's position went without a word and barred its symbol for minutes (3)",
     2546: "as 1923, after two lost journals (7)",
     3991: "as 1923, after five restarts and a funding payment (7)",
