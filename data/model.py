@@ -187,6 +187,8 @@ class Decision:
     decided_ms: int = 0
     cost_usd: Decimal = ZERO
     answer_id: str = ""  # hash of the raw answer kept in the store; "" when there is none
+    adjusted_confidence: float | None = None  # what the desk's caution left of `confidence`
+    skipped: bool = False  # nobody was asked: it is no doubt, and not counted as one
     directive_updates: tuple[tuple[str, str], ...] = ()  # (directive, wanted value as text)
 
 

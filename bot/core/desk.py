@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from bot.core import entries, machine, reconcile
+from bot.core import entries, hearing, machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
 from bot.core.desk_state import DayCount, Desk
 from bot.core.messages import (
@@ -118,6 +118,8 @@ def _switched(draft: DeskDraft, event: BotSwitched) -> None:
     running = set(draft.desk.running)
     running = running | known if event.running else running - known
     draft.set(running=tuple(sorted(running)))
+    if event.running:
+        hearing.resume(draft, known)
     kind = "resumed" if event.running else "paused"
     draft.tell(kind, by=event.by, bots=", ".join(sorted(known)))
 

@@ -94,10 +94,10 @@ class DeskDraft:
             peak = max(self.desk.wallet_peak_usdt, wallet_usdt)
             self.set(wallet_usdt=wallet_usdt, wallet_ms=seen_ms, wallet_peak_usdt=peak)
 
-    def count_signal(self, bot_id: str) -> None:
-        """One more signal was taken up today."""
+    def count_signal(self, bot_id: str, times: int = 1) -> None:
+        """One more signal was taken up today; -1 takes one back."""
         day = self.desk.day
-        signals = {**day.signals, bot_id: day.signals.get(bot_id, 0) + 1}
+        signals = {**day.signals, bot_id: max(0, day.signals.get(bot_id, 0) + times)}
         self.set(day=replace(day, signals=signals))
 
     def done(self) -> DeskStep:

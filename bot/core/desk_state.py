@@ -6,6 +6,7 @@ Must not know: how it changes (`desk`).
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.core.advice import Advice
 from bot.core.guard import StopForm
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
@@ -46,6 +47,7 @@ class Desk:
     halts: tuple[str, ...] = ()  # reasons for taking no entries
     day: DayCount = field(default_factory=DayCount)
     foreign: dict[str, Position] = field(default_factory=dict)  # positions that are not ours
+    advice: dict[str, Advice] = field(default_factory=dict)  # by bot: doubts, skips, pauses
     barred: dict[str, Contract] = field(default_factory=dict)  # no entries: not traded now
     foreign_told: tuple[str, ...] = ()  # those of them that a person was told of
     signalled: dict[str, int] = field(default_factory=dict)  # trade id -> forgotten at (ms)

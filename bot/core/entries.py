@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Final
 
 from bot.core import gates
+from bot.core.confidence import caution_for, check_confidence, weighed
 from bot.core.desk_draft import DeskDraft
 from bot.core.exits import levels_for
+from bot.core.hearing import check_pause, heard, note_ruling
 from bot.core.messages import (
     AskAdvisor,
     CardAnswered,
@@ -27,7 +29,13 @@ from bot.core.remembering import shrunk_to_nothing, verdicts_for
 from bot.core.rulings import Drop, Proceed
 from bot.core.signalled import noted
 from bot.core.sizing import Funds, guard_of, plan_of
-from bot.core.supervisor import check_levels, supervise
+from bot.core.supervisor import (
+    Ruling,
+    check_levels,
+    check_leverage,
+    supervise,
+    with_leverage,
+)
 from bot.core.trade import (
     HOLDING,
     Approval,
@@ -44,6 +52,7 @@ from memory.limits import combine
 
 HALF: Final = Decimal("0.5")
 OPENING: Final = HOLDING - {Phase.CLOSING}
+MANAGED: Final = HOLDING - {Phase.ORDER_PENDING}  # before a fill nobody asks: such a word is late
 PRICE_AGE_MS_MAX: Final = 10_000  # of wall time: an entry is judged on a price no older than this
 
 
@@ -60,6 +69,7 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
     checks = (
         *gates.check_entry(desk, config, signal, draft.now_ms),
         *gates.check_signals(desk, config, draft.now_ms),
+        check_pause(draft, config.bot_id),
     )
     trade = Trade(
         trade_id=trade_id,
@@ -87,7 +97,7 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
             bot_id=config.bot_id,
             symbol=signal.symbol,
             purpose="open",
-            deadline_ms=draft.now_ms + desk.timing.decide_within_ms,
+            deadline_ms=draft.now_ms + desk.timing.answer_within_ms,
         )
     )
 
@@ -97,18 +107,25 @@ def decision_arrived(draft: DeskDraft, event: DecisionArrived) -> None:
     trade = draft.desk.trades.get(event.trade_id)
     if trade is None:
         return
+    decision = heard(draft, trade, event.decision)
     if trade.phase is Phase.EVALUATING:
-        _decide_open(draft, trade, event)
-    elif trade.phase in HOLDING:
-        _decide_manage(draft, trade, event.decision)
+        _decide_open(draft, trade, replace(event, decision=decision))
+    elif trade.phase in MANAGED and not decision.skipped:
+        _decide_manage(draft, trade, decision)
 
 
 def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None:
-    decision, trade_id = event.decision, trade.trade_id
+    config, trade_id = draft.desk.bots[trade.bot_id], trade.trade_id
+    caution = caution_for(config, event.decision, draft.desk.closed)
+    decision = weighed(event.decision, caution)
     ruling = supervise(decision.action, trade.phase)
-    doubt = decision.abstained or _mismatch(trade, decision)
-    if decision.action is Action.ABSTAIN or doubt:
-        reason = doubt or "no reason given"
+    if decision.skipped:
+        draft.count_signal(trade.bot_id, -1)  # Nobody looked at it: its place is free again.
+        _drop(draft, trade_id, Outcome.SKIPPED, decision.abstained, decision=decision)
+        return
+    note_ruling(draft, trade, decision, ruling)
+    if decision.action is Action.ABSTAIN or decision.abstained:
+        reason = decision.abstained or "no reason given"
         _drop(draft, trade_id, Outcome.ABSTAINED, reason, decision=decision)
         draft.tell("abstained", trade_id=trade_id, reason=reason)
         return
@@ -120,7 +137,6 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
         _drop(draft, trade_id, Outcome.BLOCKED, "no fresh price", decision=decision)
         draft.tell("trade_blocked", trade_id=trade_id, reason="no fresh price")
         return
-    config = draft.desk.bots[trade.bot_id]
     plan, checks = _plan(draft, config, trade, decision, event.mark_price, ONE)
     if plan is None:
         _drop(draft, trade_id, Outcome.BLOCKED, gates.in_words(checks), checks, decision)
@@ -140,19 +156,16 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
         )
 
 
-def _mismatch(trade: Trade, decision: Decision) -> str:
-    if decision.bot_id != trade.bot_id or decision.symbol != trade.symbol:
-        return "the answer was about another bot or symbol"
-    return ""
-
-
 def _decide_manage(draft: DeskDraft, trade: Trade, decision: Decision) -> None:
     # A stop being moved is bare for a round trip by our own will: no reason to close.
     phase = Phase.POSITION_ACTIVE if is_moving(trade) else trade.phase
     ruling = supervise(decision.action, phase)
-    if decision.action is Action.ABSTAIN or decision.abstained or _mismatch(trade, decision):
+    if decision.action is Action.ABSTAIN or decision.abstained:
+        doubt = Ruling(action=Action.ABSTAIN, override=decision.abstained)
+        note_ruling(draft, trade, decision, doubt)
         return
-    if ruling.action is Action.CLOSE_POSITION and trade.phase is not Phase.ORDER_PENDING:
+    note_ruling(draft, trade, decision, ruling)
+    if ruling.action is Action.CLOSE_POSITION:
         by = decision.advisor if not ruling.override else "supervisor"
         asked = CloseRequested(trade_id=trade.trade_id, reason=ExitReason.AI, by=by)
         draft.advance(trade.trade_id, asked)
@@ -238,7 +251,9 @@ def _plan(
     assert signal is not None, "an adopted trade is not planned"
     levels = levels_for(config, signal, decision, trade.instrument, mark_price)
     checks = gates.check_entry(desk, config, signal, draft.now_ms, besides=trade.trade_id)
-    checks += _check_confidence(config, decision)
+    checks += check_confidence(config, decision, caution_for(config, decision, desk.closed))
+    checks += check_leverage(config, decision, trade.instrument)
+    config = with_leverage(config, decision)
     checks += check_levels(config, levels, mark_price)
     if gates.failed(checks):
         return None, checks
@@ -267,19 +282,6 @@ def _plan(
     if plan is not None:
         plan = replace(plan, guard=guard_of(config, plan, desk.stop_form, signal.atr))
     return plan, checks + sized
-
-
-def _check_confidence(config: BotConfig, decision: Decision | None) -> tuple[Check, ...]:
-    if decision is None or decision.confidence is None:
-        return ()
-    return (
-        Check(
-            rule="confidence",
-            passed=decision.confidence >= config.confidence_min,
-            limit=f">= {config.confidence_min:g}",
-            value=f"{decision.confidence:g}",
-        ),
-    )
 
 
 def _proceed(

@@ -176,7 +176,7 @@ def _review(draft: Draft) -> None:
                 bot_id=trade.bot_id,
                 symbol=trade.symbol,
                 purpose="manage",
-                deadline_ms=draft.now_ms + draft.timing.decide_within_ms,
+                deadline_ms=draft.now_ms + draft.timing.answer_within_ms,
             )
         )
 

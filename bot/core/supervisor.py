@@ -4,7 +4,7 @@ Must not know: limits of the desk (`desk`) or how quantities come about (`sizing
 and every check is a record with the rule's name, its limit and its input.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.core.presets import BotConfig
@@ -102,6 +102,27 @@ def check_levels(config: BotConfig, levels: Levels, mark_price: Decimal) -> tupl
             f"{ratio:.2f}",
         ),
     )
+
+
+def check_leverage(
+    config: BotConfig, decision: Decision | None, instrument: Instrument
+) -> tuple[Check, ...]:
+    """Whether a leverage the adviser names is within the owner's and the symbol's; none: no check.
+
+    The bracket of the size that results is sizing's to keep.
+    """
+    if decision is None or decision.leverage is None:
+        return ()
+    most = min([config.leverage, *(bracket.leverage_max for bracket in instrument.brackets[:1])])
+    passed = 1 <= decision.leverage <= most
+    return (_check("leverage", passed, f"1..{most}", str(decision.leverage)),)
+
+
+def with_leverage(config: BotConfig, decision: Decision | None) -> BotConfig:
+    """The bot with a lower leverage, where the adviser names one; never with a higher."""
+    if decision is None or decision.leverage is None:
+        return config
+    return replace(config, leverage=max(1, min(config.leverage, decision.leverage)))
 
 
 def reward_risk(levels: Levels, entry_price: Decimal) -> Decimal:

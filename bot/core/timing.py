@@ -18,7 +18,8 @@ class Timing:
     ask_backoff_max_ms: int = 8_000  # asks grow 1, 2, 4, 8 ... up to this
     cancel_again_ms: int = 2_000
     close_again_ms: int = 500  # between a close that failed and the next; doubles
-    decide_within_ms: int = 30_000  # the adviser's deadline
+    decide_within_ms: int = 30_000  # a trade waits so long for the adviser
+    answer_margin_ms: int = 500  # the adviser's own deadline lies this long before that
     unprotected_alarm_ms: int = 3_000  # a bare position older than this is told to the owner
     unprotected_max_ms: int = 12_000  # and older than this it is closed at market
     protect_again_ms: int = 500  # after a passing refusal of a stop or target; doubles
@@ -26,6 +27,11 @@ class Timing:
     unknown_alarm_ms: int = 30_000  # an order unheard of for this long is told to the owner
     audit_every_ms: int = 60_000  # the whole account is read this often while anything is open
     snapshot_again_ms: int = 3_000  # after a snapshot that failed
+
+    @property
+    def answer_within_ms(self) -> int:
+        """How long an adviser may take: its word comes before the trade stops waiting for it."""
+        return max(1, self.decide_within_ms - self.answer_margin_ms)
 
     def at_speed(self, speed: float) -> "Timing":
         """The same wall-clock patience on a clock that runs `speed` times faster."""

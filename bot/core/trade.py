@@ -56,6 +56,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"  # no person answered in time
     UNFILLED = "unfilled"  # the entry ended without a fill
     REFUSED = "refused"  # the exchange refused the entry
+    SKIPPED = "skipped"  # the adviser was not asked: it had just been
 
 
 class Role(StrEnum):
@@ -182,6 +183,20 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Supervised:
+    """What an adviser proposed, in which phase, and what was really done about it."""
+
+    at_ms: int
+    phase: Phase
+    proposed: str  # the action
+    taken: str
+    override: str = ""  # why they differ; or why the answer did not count
+    confidence: float | None = None
+    snapshot_id: str = ""
+    answer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """A person's answer to a card, or the word that none was needed."""
 
@@ -251,6 +266,7 @@ class Trade:
     closed_ms: int | None = None
     wallet_after_usdt: Decimal | None = None  # as last seen when its result was booked
     note: str = ""  # the last thing a person should know about it
+    supervised: tuple[Supervised, ...] = ()  # the adviser's answers, newest last, bounded
 
     @property
     def direction(self) -> Direction | None:

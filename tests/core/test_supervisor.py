@@ -7,7 +7,7 @@ import pytest
 from bot.core.supervisor import Levels, check_levels, levels_of, reward_risk, supervise
 from bot.core.trade import Phase
 from data.model import Action, Direction
-from tests.core.build import config, decision, instrument
+from tests.core.build import Case, config, decision, desk, instrument
 
 OPEN, CLOSE, HOLD = Action.OPEN_POSITION, Action.CLOSE_POSITION, Action.HOLD_POSITION
 NOTHING, ABSTAIN = Action.DO_NOTHING, Action.ABSTAIN
@@ -102,3 +102,35 @@ def test_levels_the_answer_leaves_out_are_the_signals_own_on_the_tick() -> None:
         Decimal("97.6"),
         Decimal(104),
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "passes", "used"), [(3, True, 3), (5, True, 5), (6, False, None), (50, False, None)]
+)
+def test_a_named_leverage_is_within_the_owners(named: int, passes: bool, used: int | None) -> None:
+    """A lower one is taken, a higher one is refused by name: it widens nothing."""
+    case = Case(desk(config(leverage=5))).raise_signal().decide(decision(leverage=named))
+    (check,) = [one for one in case.trade().checks if one.rule == "leverage"]
+    assert (check.passed, check.limit, check.value) == (passes, "1..5", str(named))
+    plan = case.trade().plan
+    assert (plan.leverage if plan is not None else None) == used
+
+
+def test_every_ruling_is_in_the_record() -> None:
+    """What was proposed, what was done, and why they differ."""
+    case = Case(desk(config(review_every_ms=5_000))).to_active()
+    case.decide(decision(Action.OPEN_POSITION, advisor="gemini", answer_id="a2"))
+    first, second = case.trade().supervised
+    assert (first.proposed, first.taken, first.override) == ("open_position", "open_position", "")
+    assert (second.proposed, second.taken) == ("open_position", "hold_position")
+    assert second.override == "a position is open already"
+    assert second.answer_id == "a2"
+
+
+def test_a_doubt_about_an_open_position_is_recorded_and_closes_nothing() -> None:
+    """An abstention is never a reason to act."""
+    case = Case().to_active()
+    case.decide(decision(Action.ABSTAIN, abstained="timeout: no answer"))
+    last = case.trade().supervised[-1]
+    assert (last.taken, last.override) == ("abstain", "timeout: no answer")
+    assert case.phase is Phase.POSITION_ACTIVE

@@ -372,6 +372,7 @@ def _end(look: Look, trade: Trade, closed: ClosedTrade | None) -> Html:
     sentences = {
         Outcome.DECLINED: mark("<b>Not traded</b>: the adviser declined."),
         Outcome.ABSTAINED: mark("<b>Not traded</b>: the adviser abstained."),
+        Outcome.SKIPPED: mark("<b>Not traded</b>: the adviser had just been asked."),
         Outcome.ADVISED: mark("Signal only: this bot does not trade it."),
         Outcome.REJECTED: mark("<b>Rejected.</b> Nothing was ordered."),
         Outcome.EXPIRED: mark("<b>Expired</b>: nobody answered in time. Nothing was ordered."),

@@ -73,6 +73,9 @@ _SENTENCES: Final[dict[str, str]] = {
         "open at its delivery is settled by the exchange. Please look at it."
     ),
     "ready": mark("Ready: the exchange was read, entries are possible."),
+    "ai_paused": mark(
+        "The adviser is in doubt again and again; the bot's entries wait. /resume lets it go on."
+    ),
     "memory_verdict": mark("A memory rule is in force."),
     "strategy_disabled": mark("A strategy is broken and switched off; the others go on."),
 }

@@ -35,6 +35,7 @@ OUTCOMES: Final[dict[Outcome, str]] = {
     Outcome.EXPIRED: mark("expired: nobody answered in time"),
     Outcome.UNFILLED: mark("the entry was not filled"),
     Outcome.REFUSED: mark("the exchange refused the entry"),
+    Outcome.SKIPPED: mark("skipped: the adviser had just been asked"),
 }
 EXITS: Final[dict[ExitReason, str]] = {
     ExitReason.TAKE_PROFIT: mark("target reached"),
