@@ -25,6 +25,16 @@ NOTES_LENGTH_MAX: Final = 500
 PRICE_MAX: Final = Decimal("1E+9")
 
 
+# Directives that bound the configuration, and the field of it that each narrows.
+BOUNDING: Final[dict[str, str]] = {
+    "risk_pct_max": "risk_pct",
+    "leverage_max": "leverage",
+    "open_trades_max": "open_trades_max",
+    "reward_risk_min": "reward_risk_min",
+    "confidence_min": "confidence_min",
+}
+
+
 class Bias(StrEnum):
     """Which way trades may go: a bias forbids the other side, it never forces its own."""
 
@@ -49,6 +59,9 @@ class Directives:
     entry_words: tuple[str, ...] = ()
     exit_words: tuple[str, ...] = ()
     notes: str = ""
+
+
+NOTHING_TOLD: Final = Directives()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,7 @@ class Versions:
     """A bot's directives through time, oldest first, at most `VERSIONS_KEPT`."""
 
     kept: tuple[Version, ...] = ()
+    owners: Directives = NOTHING_TOLD  # what people set: the bounds of a model
 
     @property
     def number(self) -> int:
@@ -94,13 +108,20 @@ class Versions:
         return next((v.directives for v in self.kept if v.number == number), None)
 
     def with_next(
-        self, directives: Directives, *, set_ms: int, by: str, reverts: int = 0
+        self,
+        directives: Directives,
+        *,
+        set_ms: int,
+        by: str,
+        reverts: int = 0,
+        owners: Directives | None = None,
     ) -> "Versions":
-        """The same with one more version in force."""
+        """The same with one more version in force; `owners` None: people's part stays."""
         version = Version(
             number=self.number + 1, set_ms=set_ms, by=by, directives=directives, reverts=reverts
         )
-        return Versions(kept=(*self.kept, version)[-VERSIONS_KEPT:])
+        kept = (*self.kept, version)[-VERSIONS_KEPT:]
+        return Versions(kept=kept, owners=self.owners if owners is None else owners)
 
 
 def edited(directives: Directives, field: str, value: object) -> Directives:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
 from bot.core.presets import BotConfig
 from bot.core.trade import Order
 from bot.core.universe import Contract
@@ -282,6 +283,9 @@ Event = (
     Woke
     | BotConfigured
     | BotSwitched
+    | BotRemoved
+    | DirectivesTold
+    | DirectivesReverted
     | PanicPressed
     | EntriesHalted
     | EntriesResumed

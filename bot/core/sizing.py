@@ -57,7 +57,7 @@ def plan_of(
         quantity_max,
         quantity_max if funds.quantity_max is None else funds.quantity_max,
         quantity_max if wanted is None else wanted,
-        quantity_max if waits(config) else margin_free * leverage / entry,
+        quantity_max if _waits(config, funds) else margin_free * leverage / entry,
     )
     quantity = floor_to(max(allowed, ZERO), step)
     notional = quantity * entry
@@ -98,26 +98,32 @@ def _budget_usdt(config: BotConfig, funds: Funds) -> Decimal:
     return percent_of(funds.wallet_usdt, risk_pct) * funds.share
 
 
-def waits(config: BotConfig) -> bool:
-    """Whether too little free margin makes the bot wait, rather than trade smaller."""
-    return config.sizing in (Sizing.AMOUNT, Sizing.MARGIN_TARGET)
+def _waits(config: BotConfig, funds: Funds) -> bool:
+    # Too little free margin makes an amount named in USDT wait, rather than trade smaller.
+    named = config.sizing in (Sizing.AMOUNT, Sizing.MARGIN_TARGET)
+    return named and _suggested(config, funds) is None
+
+
+def _suggested(config: BotConfig, funds: Funds) -> Decimal | None:
+    return funds.quantity_wanted if config.ai_mode.sizes else None
 
 
 def _wanted(config: BotConfig, funds: Funds, entry: Decimal, leverage: int) -> Decimal | None:
-    """Base units that the bot's sizing asks for; None: as much as the risk allows."""
+    """Base units that are asked for; None: as much as the risk allows.
+
+    Where the bot's mode lets the adviser size, its quantity goes before the bot's own sizing.
+    """
+    suggested = _suggested(config, funds)
+    if suggested is not None:
+        return max(ZERO, suggested) * funds.share if suggested.is_finite() else ZERO
     match config.sizing:
-        case Sizing.RISK:
+        case Sizing.RISK | Sizing.ADVISER:
             return None
         case Sizing.MARGIN_TARGET:
             return config.margin_target_usdt * leverage / entry * funds.share
         case Sizing.AMOUNT:
             earned_usdt = funds.earned_usdt if config.compounding else ZERO
             return max(ZERO, config.amount_usdt + earned_usdt) / entry * funds.share
-        case Sizing.ADVISER:
-            suggested = funds.quantity_wanted
-            if suggested is None:
-                return None
-            return max(ZERO, suggested) * funds.share if suggested.is_finite() else ZERO
         case _:
             assert_never(config.sizing)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core.messages import AskAdvisor, CardVerb, EntriesHalted, PlaceOrder, ShowCard
-from bot.core.presets import ApprovalMode, Exits, Sizing
+from bot.core.presets import AiMode, ApprovalMode, Exits, Sizing
 from bot.core.trade import Outcome, Phase, Role
 from data.model import Action, Direction, ExitReason
 from tests.core.build import (
@@ -288,10 +288,10 @@ def test_too_little_confidence_is_refused() -> None:
 
 
 def test_an_advisers_quantity_counts_where_the_bot_asks_for_it() -> None:
-    """1.5 units suggested, 4.764 allowed; a bot that sizes by risk does not listen."""
+    """1.5 units suggested, 4.764 allowed; a bot whose mode is not to ask does not listen."""
     advice = decision(quantity=Decimal("1.5"))
-    for sizing, quantity in ((Sizing.ADVISER, "1.5"), (Sizing.RISK, "4.764")):
-        case = Case(desk(config(sizing=sizing))).raise_signal().decide(advice)
+    for mode, quantity in ((AiMode.TACTICAL, "1.5"), (AiMode.EXECUTOR, "4.764")):
+        case = Case(desk(config(ai_mode=mode))).raise_signal().decide(advice)
         plan = case.trade().plan
         assert plan is not None
         assert plan.quantity == Decimal(quantity)

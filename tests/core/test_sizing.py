@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.presets import BotConfig, Sizing
+from bot.core.presets import AiMode, BotConfig, Sizing
 from bot.core.sizing import MARGIN_RESERVE_RATIO, TAKER_FEE_RATIO, Funds, plan_of
 from bot.core.supervisor import Levels
 from bot.core.trade import Plan
@@ -241,7 +241,7 @@ def test_an_amount_waits_for_the_balance() -> None:
 )
 def test_an_advisers_quantity_only_ever_shrinks(suggested: str | None, quantity: str) -> None:
     """What it suggests within every limit; without a word, by risk."""
-    bot = config(sizing=Sizing.ADVISER)
+    bot = config(sizing=Sizing.ADVISER, ai_mode=AiMode.TACTICAL)
     wanted = Decimal(suggested) if suggested is not None else None
     given_funds = Funds(wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=wanted)
     assert sized(bot, given_funds).quantity == Decimal(quantity)
@@ -253,10 +253,10 @@ def test_an_absurd_suggestion_orders_nothing(suggested: str) -> None:
     given_funds = Funds(
         wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=Decimal(suggested)
     )
-    assert "quantity_min" in refused_by(config(sizing=Sizing.ADVISER), given_funds)
+    assert "quantity_min" in refused_by(config(ai_mode=AiMode.ADAPTIVE), given_funds)
 
 
-def test_only_its_own_sizing_reads_a_suggestion() -> None:
+def test_only_a_mode_that_lets_it_size_reads_a_suggestion() -> None:
     """A bot that sizes by itself does not hear the adviser's quantity."""
     given_funds = Funds(
         wallet_usdt=Decimal(1000), free_usdt=Decimal(1000), quantity_wanted=Decimal(1)
