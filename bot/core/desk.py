@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from bot.core import entries, hearing, machine, reconcile
+from bot.core import directing, entries, hearing, machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
 from bot.core.desk_state import DayCount, Desk
+from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
 from bot.core.messages import (
     AskFailed,
     BotConfigured,
@@ -122,6 +123,22 @@ def _switched(draft: DeskDraft, event: BotSwitched) -> None:
         hearing.resume(draft, known)
     kind = "resumed" if event.running else "paused"
     draft.tell(kind, by=event.by, bots=", ".join(sorted(known)))
+
+
+def _removed(draft: DeskDraft, event: BotRemoved) -> None:
+    desk, gone = draft.desk, event.bot_id
+    if gone not in desk.bots:
+        return
+    draft.set(running=tuple(name for name in desk.running if name != gone))
+    if any(trade.bot_id == gone for trade in desk.working()):
+        reason = "a trade of it is at work; it is paused"
+        draft.tell("bot_kept", Level.WARNING, bot=gone, reason=reason, by=event.by)
+        return
+    draft.set(
+        bots={name: config for name, config in desk.bots.items() if name != gone},
+        directives={name: told for name, told in desk.directives.items() if name != gone},
+    )
+    draft.tell("bot_removed", bot=gone, by=event.by)
 
 
 def _panic(draft: DeskDraft, event: PanicPressed) -> None:
@@ -331,6 +348,9 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     Woke: _woke,
     BotConfigured: _configured,
     BotSwitched: _switched,
+    BotRemoved: _removed,
+    DirectivesTold: directing.told,
+    DirectivesReverted: directing.reverted,
     PanicPressed: _panic,
     EntriesHalted: _halted,
     EntriesResumed: _resumed,

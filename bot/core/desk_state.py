@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.core.advice import Advice
+from bot.core.directives import Versions
 from bot.core.guard import StopForm
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
@@ -37,6 +38,7 @@ class Desk:
     stop_form: StopForm = StopForm.CLOSE_POSITION  # of trades planned from now on
     ready: bool = False  # False until the exchange was read: INITIALIZING
     bots: dict[str, BotConfig] = field(default_factory=dict)
+    directives: dict[str, Versions] = field(default_factory=dict)  # by bot
     running: tuple[str, ...] = ()
     trades: dict[str, Trade] = field(default_factory=dict)  # working ones and recently ended ones
     closed: tuple[ClosedTrade, ...] = ()  # newest last, bounded

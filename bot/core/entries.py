@@ -11,6 +11,7 @@ from typing import Final
 from bot.core import gates
 from bot.core.confidence import caution_for, check_confidence, weighed
 from bot.core.desk_draft import DeskDraft
+from bot.core.directing import check_bias, directed, learn
 from bot.core.exits import levels_for
 from bot.core.hearing import check_pause, heard, note_ruling
 from bot.core.messages import (
@@ -65,11 +66,13 @@ def signal_raised(draft: DeskDraft, event: SignalRaised) -> None:
     trade_id = trade_id_of(desk.account_id, signal.bot_id, signal.signal_id)
     if trade_id in desk.trades or trade_id in desk.signalled:
         return
+    config = directed(desk, config)
     draft.set(signalled=noted(desk.signalled, trade_id, signal, draft.now_ms))
     checks = (
         *gates.check_entry(desk, config, signal, draft.now_ms),
         *gates.check_signals(desk, config, draft.now_ms),
         check_pause(draft, config.bot_id),
+        *check_bias(desk, config.bot_id, signal.direction),
     )
     trade = Trade(
         trade_id=trade_id,
@@ -112,10 +115,13 @@ def decision_arrived(draft: DeskDraft, event: DecisionArrived) -> None:
         _decide_open(draft, trade, replace(event, decision=decision))
     elif trade.phase in MANAGED and not decision.skipped:
         _decide_manage(draft, trade, decision)
+    else:
+        return
+    learn(draft, decision)  # Last: an answer is judged by what stood when it was asked.
 
 
 def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None:
-    config, trade_id = draft.desk.bots[trade.bot_id], trade.trade_id
+    config, trade_id = directed(draft.desk, draft.desk.bots[trade.bot_id]), trade.trade_id
     caution = caution_for(config, event.decision, draft.desk.closed)
     decision = weighed(event.decision, caution)
     ruling = supervise(decision.action, trade.phase)
@@ -184,7 +190,7 @@ def card_answered(draft: DeskDraft, event: CardAnswered) -> None:
     if trade.phase is not Phase.AWAITING_APPROVAL:
         draft.tell("card_refused", trade_id=trade.trade_id, reason="it is decided already")
         return
-    config = draft.desk.bots[trade.bot_id]
+    config = directed(draft.desk, draft.desk.bots[trade.bot_id])
     approval = Approval(
         verb=event.verb.value,
         user_id=event.user_id,
@@ -251,6 +257,7 @@ def _plan(
     assert signal is not None, "an adopted trade is not planned"
     levels = levels_for(config, signal, decision, trade.instrument, mark_price)
     checks = gates.check_entry(desk, config, signal, draft.now_ms, besides=trade.trade_id)
+    checks += check_bias(desk, config.bot_id, levels.direction)
     checks += check_confidence(config, decision, caution_for(config, decision, desk.closed))
     checks += check_leverage(config, decision, trade.instrument)
     config = with_leverage(config, decision)
