@@ -114,6 +114,39 @@ class StepRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRow:
+    """How a trade that was never made would have ended. Numbers are decimals' texts.
+
+    None where there is none: no entry, candles that are missing, a size that could not be ordered.
+    """
+
+    trade_id: str
+    user_id: str
+    account_id: str
+    end: str
+    ended_ms: int
+    entry_price: str | None
+    exit_price: str | None
+    risk_multiple: str | None
+    pnl_usdt: str | None
+    fees_usdt: str | None
+    fee_bps: str
+    slippage_bps: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredRow:
+    """A trade's own text beside how it would have ended, for reports."""
+
+    trade_id: str
+    body: str
+    end: str
+    ended_ms: int
+    risk_multiple: str | None
+    pnl_usdt: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRow:
     """A text kept under its own sha256: a snapshot, a prompt, a raw answer."""
 

@@ -11,10 +11,11 @@ from data.store.database import Database
 from data.store.queries.chat import Chat
 from data.store.queries.keepsakes import Keepsakes
 from data.store.queries.people import People
+from data.store.queries.shadows import Shadows
 from data.store.queries.steps import Steps
 
 
-class Store(Steps, People, Chat, Keepsakes):
+class Store(Steps, People, Chat, Keepsakes, Shadows):
     """One open database. Exactly one process may hold it for writing; any number may read."""
 
     def __init__(self, db: Database) -> None:
@@ -22,6 +23,7 @@ class Store(Steps, People, Chat, Keepsakes):
         People.__init__(self, db)
         Chat.__init__(self, db)
         Keepsakes.__init__(self, db)
+        Shadows.__init__(self, db)
 
     @classmethod
     async def open(cls, url: str, *, read_only: bool = False) -> "Store":

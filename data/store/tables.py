@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 # The newest migration; knowing it here saves loading Alembic at each start.
-SCHEMA_HEAD: Final = "0001"
+SCHEMA_HEAD: Final = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -135,6 +135,26 @@ journal = Table(
     Column("commands", Text, nullable=False),
     _owned_account(),
     Index(None, "account_id", "trade_id", "seq"),
+)
+
+# Only what the trade's own row cannot say: how it would have ended.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("trade_id", Text, ForeignKey("trades.trade_id"), primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("end", Text, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("entry_price", Text),
+    Column("exit_price", Text),
+    Column("risk_multiple", Text),
+    Column("pnl_usdt", Text),
+    Column("fees_usdt", Text),
+    Column("fee_bps", Text, nullable=False),
+    Column("slippage_bps", Text, nullable=False),
+    _owned_account(),
+    Index(None, "account_id", "ended_ms"),
 )
 
 documents = Table(
