@@ -21,6 +21,7 @@ from bot.control.gate import Gate
 from bot.control.html import TOAST_LENGTH_MAX
 from bot.control.outbox import Outbox, Priority
 from bot.control.pictures import Pictures
+from bot.control.spoken import Said, World, reply
 from bot.control.tokens import Tokens
 from bot.control.views.look import View
 from bot.control.views.terms import Verb
@@ -43,7 +44,7 @@ class Ears:
     tokens: Tokens
     cards: Cards
     outbox: Outbox
-    commands: handlers.World
+    commands: World
     pictures: Pictures | None
     paired: Callable[[], Awaitable[None]]
 
@@ -88,14 +89,14 @@ class Ear:
         person = await self._on.gate.person(user.id)
         if person is None:
             return
-        heard = handlers.Said(
+        heard = Said(
             user=await self._on.gate.speaks(person, language),
             command=command,
             argument=argument.strip(),
             sent_ms=round(message.date.timestamp() * 1000),
             message_id=message.message_id,
         )
-        await handlers.said(self._on.commands, heard)
+        await handlers.obey(self._on.commands, heard)
 
     async def _pair(self, code: str, user: User, language: str) -> None:
         owner = await self._on.gate.pair(code, user.id, user.full_name, language)
@@ -107,7 +108,7 @@ class Ear:
                 name=owner.name,
             )
         )
-        handlers.reply(self._on.commands, owner, view, priority=Priority.NOW)
+        reply(self._on.commands, owner, view, priority=Priority.NOW)
         await self._on.paired()
 
     async def _tapped(self, query: CallbackQuery, user: User) -> None:

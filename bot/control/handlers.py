@@ -5,101 +5,47 @@ reduce risk (/pause, /panic, /close) count however late they arrive; /resume ask
 Must not know: any Telegram library, how events are carried out.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from bot.control.approvals import CLOSABLE, Tap
 from bot.control.catalog import LANGUAGES, words
 from bot.control.html import Html, plain_text
-from bot.control.outbox import Message, Outbox, Priority
-from bot.control.tokens import Tokens
-from bot.control.views.card import header, keyboard
+from bot.control.outbox import Priority
+from bot.control.spoken import (
+    EVERYONE,
+    TRADERS,
+    Command,
+    Said,
+    World,
+    ask,
+    no_such_bot,
+    reply,
+    rewrite,
+)
+from bot.control.views.card import header
 from bot.control.views.edit import edit
 from bot.control.views.look import Look, View, mark
 from bot.control.views.memory import memory
 from bot.control.views.risk import risk
-from bot.control.views.status import CommandHelp, Light, bots, help_page, status
+from bot.control.views.status import bots, help_page, status
 from bot.control.views.terms import Verb, closed_of
 from bot.control.views.universe import universe
 from bot.control.views.why import Story, why
 from bot.core.desk import Desk
 from bot.core.messages import BotSwitched, EntriesResumed, PanicPressed
 from bot.core.trade import HOLDING, Trade
-from bot.core.watching import UniverseView
-from bot.shell.clock import Clock
 from bot.shell.engine import DISK_FULL
-from bot.shell.ports import EventSink, Market
 from data.store.errors import AmbiguousPrefix
-from data.store.rows import DocumentRow, TokenRow, TradeRow, UserRole, UserRow
+from data.store.rows import TokenRow, UserRow
 
 RESUME_FRESH_MS: Final = 60_000
-QUESTION_LIFE_MS: Final = 10 * 60_000
 ENDS_BY_ITSELF: Final = frozenset({DISK_FULL})  # every other halt waits for a person
-ARGUMENT_LENGTH_MAX: Final = 64
 
 log = structlog.get_logger()
-
-
-class TradeStore(Protocol):
-    """What /why asks of the store."""
-
-    async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
-        """The trade of that id or prefix."""
-
-    async def document(self, digest: str, *, user_id: str | None = None) -> DocumentRow | None:
-        """The text of that digest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A person typed a command. `sent_ms`: when, by Telegram's clock."""
-
-    user: UserRow
-    command: str
-    argument: str
-    sent_ms: int
-    message_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What the commands stand on."""
-
-    store: TradeStore
-    outbox: Outbox
-    tokens: Tokens
-    sink: EventSink
-    market: Market
-    desk_of: Callable[[], Desk]
-    clock: Clock
-    lights: Callable[[], list[Light]]
-    look: Callable[[UserRow], Awaitable[Look]]
-    read_trade: Callable[[str], Trade]  # a stored trade's text -> the trade
-    universe: Callable[[], UniverseView | None]  # None: nobody chooses what is watched
-
-
-Handler = Callable[[World, Said], Awaitable[View]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One command of the chat."""
-
-    name: str
-    usage: str
-    help_text: str  # English source text
-    roles: tuple[UserRole, ...]
-    handler: Handler
-
-    def help(self) -> CommandHelp:
-        """Its line of /help."""
-        return CommandHelp(
-            name=self.name, usage=self.usage, help_text=self.help_text, roles=self.roles
-        )
 
 
 # ------------------------------------------------------------------------------ the commands
@@ -163,14 +109,14 @@ async def _set(world: World, said: Said) -> View:
 async def _of_bot(world: World, said: Said, draw: Callable[[Look, Desk, str], Html]) -> View:
     look, desk = await world.look(said.user), world.desk_of()
     if said.argument and said.argument not in desk.bots:
-        return _no_such_bot(look, world, said.argument)
+        return no_such_bot(look, world, said.argument)
     return View(html=draw(look, desk, said.argument))
 
 
 async def _pause(world: World, said: Said) -> View:
     look, wanted = await world.look(said.user), said.argument
     if wanted and wanted not in world.desk_of().bots:
-        return _no_such_bot(look, world, wanted)
+        return no_such_bot(look, world, wanted)
     world.sink(BotSwitched(bot_id=wanted, running=False, by=said.user.user_id))
     log.info("pause_requested", bot=wanted, user=said.user.user_id)
     if wanted:
@@ -185,11 +131,11 @@ async def _pause(world: World, said: Said) -> View:
 async def _resume(world: World, said: Said) -> View:
     look, wanted = await world.look(said.user), said.argument
     if wanted and wanted not in world.desk_of().bots:
-        return _no_such_bot(look, world, wanted)
+        return no_such_bot(look, world, wanted)
     # Market time may run faster than the wall, and a message's age grows with it.
     fresh_ms = RESUME_FRESH_MS * max(1.0, world.clock.speed)
     if abs(world.clock.now_ms() - said.sent_ms) > fresh_ms:
-        return await _ask(
+        return await ask(
             world,
             said.user,
             look.words.say("That message came late. <b>Resume now?</b>"),
@@ -208,7 +154,7 @@ async def _panic(world: World, said: Said) -> View:
         "Entries stay off until /resume.",
         count=holding,
     )
-    return await _ask(world, said.user, question, (Verb.PANIC_SURE, Verb.DISMISS), "")
+    return await ask(world, said.user, question, (Verb.PANIC_SURE, Verb.DISMISS), "")
 
 
 async def _why(world: World, said: Said) -> View:
@@ -239,32 +185,29 @@ async def _close(world: World, said: Said) -> View:
     question = header(look, trade) + Html("\n")
     question += look.words.say("<b>Close this position at market now?</b>")
     verbs = (Verb.CLOSE_SURE, Verb.DISMISS)
-    return await _ask(world, said.user, question, verbs, "", card_id=trade.trade_id)
+    return await ask(world, said.user, question, verbs, "", card_id=trade.trade_id)
 
-
-_EVERYONE: Final = (UserRole.OWNER, UserRole.TRADER, UserRole.VIEWER)
-_TRADERS: Final = (UserRole.OWNER, UserRole.TRADER)
 
 COMMANDS: Final[tuple[Command, ...]] = tuple(
     Command(name=name, usage=usage, help_text=text, roles=roles, handler=handler)
     for name, usage, text, roles, handler in (
-        ("start", "", mark("say hello; with the code from the log: become the owner"), _EVERYONE,
+        ("start", "", mark("say hello; with the code from the log: become the owner"), EVERYONE,
          _start),
-        ("help", "", mark("show this list"), _EVERYONE, _help),
-        ("status", "", mark("connections, wallet, today, open trades"), _EVERYONE, _status),
-        ("bots", "", mark("every bot and where it stands"), _EVERYONE, _bots),
+        ("help", "", mark("show this list"), EVERYONE, _help),
+        ("status", "", mark("connections, wallet, today, open trades"), EVERYONE, _status),
+        ("bots", "", mark("every bot and where it stands"), EVERYONE, _bots),
         ("universe", "", mark("what is watched, whose turn is next, what is set aside"),
-         _EVERYONE, _universe),
-        ("memory", "BOT", mark("memory's rules in force: why, and until when"), _EVERYONE,
+         EVERYONE, _universe),
+        ("memory", "BOT", mark("memory's rules in force: why, and until when"), EVERYONE,
          _memory),
-        ("risk", "BOT", mark("a bot's limits and what is used of them"), _EVERYONE, _risk),
-        ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), _EVERYONE,
+        ("risk", "BOT", mark("a bot's limits and what is used of them"), EVERYONE, _risk),
+        ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), EVERYONE,
          _why),
-        ("set", "BOT FIELD VALUE", mark("show or change how a bot is set"), _TRADERS, _set),
-        ("pause", "BOT", mark("no new entries, for one bot or all"), _TRADERS, _pause),
-        ("resume", "BOT", mark("allow entries again, for one bot or all"), _TRADERS, _resume),
-        ("close", "TRADE", mark("close a trade's position at market"), _TRADERS, _close),
-        ("panic", "", mark("close everything and stop entering"), _TRADERS, _panic),
+        ("set", "BOT FIELD VALUE", mark("show or change how a bot is set"), TRADERS, _set),
+        ("pause", "BOT", mark("no new entries, for one bot or all"), TRADERS, _pause),
+        ("resume", "BOT", mark("allow entries again, for one bot or all"), TRADERS, _resume),
+        ("close", "TRADE", mark("close a trade's position at market"), TRADERS, _close),
+        ("panic", "", mark("close everything and stop entering"), TRADERS, _panic),
     )
 )  # fmt: skip
 
@@ -288,7 +231,7 @@ def describe_commands() -> list[dict[str, object]]:
 # ------------------------------------------------------------------------------- dispatching
 
 
-async def said(world: World, heard: Said) -> bool:
+async def obey(world: World, heard: Said) -> bool:
     """Obey a command and answer; False when there is no such command for this person."""
     command = next((c for c in COMMANDS if c.name == heard.command), None)
     look = await world.look(heard.user)
@@ -306,14 +249,14 @@ async def answered(world: World, tap: Tap, token: TokenRow) -> None:
     """A question's button was pressed: panic, resume, or never mind."""
     verb, look = Verb(token.verb), await world.look(tap.user)
     now_ms = world.clock.now_ms()
-    if tap.user.role not in _TRADERS:
+    if tap.user.role not in TRADERS:
         await tap.answer(look.words.label("You may look, but not decide."), True)
         return
     if verb is Verb.RESUME_SURE:
         await _resume_sure(world, tap, token, look)
         return
     if verb is Verb.DISMISS:
-        _edit(world, tap, look.words.say("Nothing was done."))
+        rewrite(world, tap, look.words.say("Nothing was done."))
         await tap.answer("", False)
         return
     assert verb is Verb.PANIC_SURE, f"not a question's verb: {verb}"
@@ -321,7 +264,7 @@ async def answered(world: World, tap: Tap, token: TokenRow) -> None:
     if await world.tokens.use(token, now_ms, late=True):
         world.sink(PanicPressed(by=tap.user.user_id))
         log.warning("panic_pressed", user=tap.user.user_id)
-        _edit(
+        rewrite(
             world,
             tap,
             look.words.say("<b>Panic</b>: closing everything, no entries until /resume."),
@@ -332,53 +275,20 @@ async def answered(world: World, tap: Tap, token: TokenRow) -> None:
 def settle(world: World, tap: Tap) -> None:
     """Take the buttons off a /close question that was answered; the card tells the rest."""
     words_of = words(tap.user.language)
-    _edit(world, tap, words_of.say("Closing at market."))
-
-
-def reply(world: World, user: UserRow, view: View, *, priority: Priority) -> None:
-    """Post an answer to a person's own chat, wherever the question came from."""
-    assert user.telegram_id is not None, "someone who spoke has a chat"
-    world.outbox.post(
-        Message(
-            chat_id=user.telegram_id,
-            html=view.html,
-            keyboard=view.keyboard,
-            priority=priority,
-        )
-    )
+    rewrite(world, tap, words_of.say("Closing at market."))
 
 
 def _urgency(command: str) -> Priority:
     return Priority.NOW if command in {"panic", "close", "pause"} else Priority.STATUS
 
 
-async def _ask(
-    world: World,
-    user: UserRow,
-    question: Html,
-    verbs: tuple[Verb, ...],
-    subject: str,
-    *,
-    card_id: str = "",
-) -> View:  # fmt: skip
-    data = await world.tokens.issue(
-        user,
-        verbs,
-        card_id=card_id,
-        subject=subject,
-        expires_ms=world.clock.now_ms() + round(QUESTION_LIFE_MS * max(1.0, world.clock.speed)),
-    )
-    look = await world.look(user)
-    return View(html=question, keyboard=keyboard(look.words, (verbs,), data))
-
-
 async def _resume_sure(world: World, tap: Tap, token: TokenRow, look: Look) -> None:
     fresh = await tap.answer(look.words.label("Resuming."), False)
     if not fresh or not await world.tokens.use(token, world.clock.now_ms()):
-        _edit(world, tap, look.words.say("That answer came too late. Say /resume again."))
+        rewrite(world, tap, look.words.say("That answer came too late. Say /resume again."))
         return
     _do_resume(world, tap.user, token.subject)
-    _edit(world, tap, _resumed(look, token.subject))
+    rewrite(world, tap, _resumed(look, token.subject))
 
 
 def _do_resume(world: World, user: UserRow, bot_id: str) -> None:
@@ -393,28 +303,6 @@ def _resumed(look: Look, bot_id: str) -> Html:
     if bot_id:
         return look.words.say("Resuming <b>{bot}</b>.", bot=bot_id)
     return look.words.say("Resuming all bots.")
-
-
-def _edit(world: World, tap: Tap, html: Html) -> None:
-    assert tap.user.telegram_id is not None, "someone who taps has a chat"
-    slot = f"question:{tap.user.telegram_id}:{tap.message_id}"
-    world.outbox.remember(slot, tap.message_id)
-    world.outbox.post(
-        Message(
-            chat_id=tap.user.telegram_id, html=html, slot=slot, priority=Priority.NOW
-        )
-    )  # fmt: skip
-
-
-def _no_such_bot(look: Look, world: World, wanted: str) -> View:
-    known = ", ".join(world.desk_of().bots) or "-"
-    return View(
-        html=look.words.say(
-            "There is no bot {wanted}. Bots: {known}",
-            wanted=wanted[:ARGUMENT_LENGTH_MAX],
-            known=known,
-        )
-    )
 
 
 async def _find(world: World, heard: Said) -> Trade | Html:

@@ -29,6 +29,7 @@ from bot.control.outbox import Message as Post
 from bot.control.outbox import Outbox, OutboxStore, Priority
 from bot.control.pictures import Pictures
 from bot.control.ptb import PoliteRequest, PtbChat, SiftingRequest
+from bot.control.spoken import TradeStore, World
 from bot.control.tokens import Tokens
 from bot.control.views.look import Look
 from bot.control.views.notices import ON_CARD, notice
@@ -62,7 +63,7 @@ App = Application[Any, Any, Any, Any, Any, Any]
 log = structlog.get_logger()
 
 
-class ControlStore(CardStore, PeopleStore, OutboxStore, handlers.TradeStore, Protocol):
+class ControlStore(CardStore, PeopleStore, OutboxStore, TradeStore, Protocol):
     """All this room asks of the store."""
 
 
@@ -316,9 +317,9 @@ class TelegramControl:
             look=self._look,
         )
 
-    def _command_world(self) -> handlers.World:
+    def _command_world(self) -> World:
         world = self._world
-        return handlers.World(
+        return World(
             store=world.store,
             outbox=self.outbox,
             tokens=self._tokens,
