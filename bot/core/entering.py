@@ -84,7 +84,9 @@ def _send_entry(draft: Draft) -> None:
 def _conclude_absent(draft: Draft, entry: Order) -> None:
     """The three-part rule: expired for sure, not found since, and the position has not moved."""
     trade, timing = draft.trade, draft.timing
-    safe_ms = entry.sent_ms + timing.receive_window_ms + timing.settle_margin_ms
+    # A reading may be older than its question, and our clock ahead: what may be late is waited for.
+    expired_ms = entry.sent_ms + timing.receive_window_ms + timing.settle_margin_ms
+    safe_ms = expired_ms + timing.reading_lag_ms
     if trade.position_seen is None or trade.position_seen_ms <= safe_ms:
         ask_position(draft)
     elif trade.no_entry_ms <= safe_ms and entry.missing < MISSING_UNLISTED_MIN:

@@ -265,8 +265,22 @@ def _missing(draft: Draft, given: OrderMissing) -> None:
     if unheard and not exits and (seen(draft.trade) or ZERO) > booked(draft.trade):
         unheard = missing >= MISSING_HELD_MIN  # Something filled: queries may not show it yet.
     vanished = order.state is OrderState.LIVE and missing >= MISSING_LIVE_MIN
-    if unheard or (vanished and (exits or order.cancels)):
+    concluded = unheard or (vanished and (exits or order.cancels))
+    if concluded and not (_rests(order) and _may_be_unseen(draft, order, given.asked_ms)):
         draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None, cancel_at_ms=None)
+
+
+def _rests(order: Order) -> bool:
+    """True for an exit that does not end with its position: given up wrongly, it would be left."""
+    return order.conditional and not order.close_position
+
+
+def _may_be_unseen(draft: Draft, order: Order, asked_ms: int) -> bool:
+    """True until it was looked for long after it was sent, or a reading of all orders lacked it."""
+    timing = draft.timing
+    expired_ms = order.sent_ms + timing.receive_window_ms + timing.settle_margin_ms
+    unlisted = order.unlisted_ms > expired_ms + timing.reading_lag_ms
+    return not unlisted and asked_ms <= order.sent_ms + timing.young_order_ms
 
 
 def _unfound(draft: Draft, order: Order, asked_ms: int) -> Order:
@@ -413,6 +427,7 @@ def _sweep(draft: Draft, given: Sweep) -> None:
         order = draft.trade.order(order_id)
         if order is not None and not order.is_over and order.sent_ms < given.asked_ms:
             order = _unfound(draft, order, given.asked_ms)
+            order = draft.set_order(order, unlisted_ms=max(order.unlisted_ms, given.asked_ms))
             asks = 0 if given.first else order.asks  # A new life begins with short pauses.
             draft.set_order(order, ask_at_ms=draft.now_ms, asks=asks)
     trade, now_ms = draft.trade, draft.now_ms

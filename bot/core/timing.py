@@ -14,6 +14,8 @@ class Timing:
 
     receive_window_ms: int = 5_000  # the exchange refuses a request older than this
     settle_margin_ms: int = 1_000  # on top of it, before "does not exist" counts
+    reading_lag_ms: int = 2_000  # how old a reading of positions, fills or open orders may be
+    young_order_ms: int = 40_000  # queries by id may not find an order younger than this
     ask_after_ms: int = 1_500  # an order unheard of for this long is asked about
     ask_backoff_max_ms: int = 8_000  # asks grow 1, 2, 4, 8 ... up to this
     cancel_again_ms: int = 2_000

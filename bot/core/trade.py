@@ -132,6 +132,7 @@ class Order:
     asks: int = 0
     missing: int = 0  # answers "does not exist" that count (asked after it surely expired)
     unfound_ms: int = 0  # when it was last looked for in vain, also while it may be on its way
+    unlisted_ms: int = 0  # when a reading of everything open was last asked for that lacked it
     cancel_at_ms: int | None = None  # when to send the (next) cancel; None when not wanted
     cancels: int = 0
     cancels_refused: int = 0  # of those, how many the exchange surely did not take

@@ -20,7 +20,7 @@ START_MS: Final = 1_760_000_000_000
 HOUR_MS: Final = 3_600_000
 STALE_MS: Final = 21_000  # an old journal is older than every deadline of a bot here
 DISK_FULL: Final = "disk full"
-CLOCK_AHEAD_MS_MAX: Final = 900  # with what a reading lags: within the core's settling margin
+CLOCK_AHEAD_MS_MAX: Final = 900  # beyond a second the exchange refuses what it stamps
 SMALL_MARKET: Final = Decimal(2)  # positions are up to about ten
 
 WEATHERS: Final = (
@@ -127,7 +127,7 @@ def _more(fate: Fate, seed: int) -> Fate:
 
     lagging = rng.random() < 0.12
     skew_ms = rng.randint(200, CLOCK_AHEAD_MS_MAX)
-    if lagging or rng.random() < 0.5:
+    if rng.random() < 0.5:
         skew_ms = -rng.randint(200, 9_000)
     return replace(
         fate,

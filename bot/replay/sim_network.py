@@ -33,7 +33,6 @@ from bot.sandbox.paper_words import events_of
 
 TIMING: Final = Timing(audit_every_ms=15_000)
 AHEAD_MS_MAX: Final = 1_000  # the exchange refuses what is dated further ahead
-LASTING_LAG_MS_MAX: Final = 5_000  # an exit that outlives its position is found by when it expires
 YOUNG_MS: Final = 1_500  # for this long the conditional service may not see a position
 
 
@@ -157,14 +156,11 @@ class Network(Agenda):
     def _lags(self, command: AskOrder) -> bool:
         if not self.lag_ms_max or self.rng.random() > 0.8:
             return False
-        lag_ms_max = self.lag_ms_max
         view: object = self.exchange.order(command.symbol, command.order_id)
         if command.conditional and isinstance(view, Refusal):
             view = self.exchange.conditional(command.order_id)
-            if not getattr(view, "close_position", True):
-                lag_ms_max = min(lag_ms_max, LASTING_LAG_MS_MAX)
         created_ms = getattr(view, "created_ms", None)
-        return created_ms is not None and self.now_ms - created_ms < lag_ms_max
+        return created_ms is not None and self.now_ms - created_ms < self.lag_ms_max
 
     def _reply(self, arrival: Arrival, answer: Event, delay_ms: int = 0) -> None:
         self.push(delay_ms or self.rng.randint(1, 60), (arrival.epoch, answer))

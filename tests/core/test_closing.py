@@ -15,7 +15,7 @@ from bot.core.messages import (
     FundingListed,
     PanicPressed,
 )
-from bot.core.trade import OrderState, Outcome, Phase, Role
+from bot.core.trade import Order, OrderState, Outcome, Phase, Role
 from data.model import ExitReason, FillCause, Funding, OrderKind, OrderStatus, Side
 from tests.core.build import (
     NOW_MS,
@@ -252,6 +252,40 @@ def test_a_quantity_left_behind_is_cancelled_before_its_fills_are_named() -> Non
     case.wait(10).see(0)
     cancels = [c.order_id for c in case.all_said if isinstance(c, CancelOrder)]
     assert stop.order_id in cancels
+
+
+def unheard_while_closing(form: StopForm) -> tuple[Case, Order]:
+    """Closed at once: the entry is out again, and its stop was never answered for."""
+    case = Case(desk(config(), stop_form=form)).to_pending()
+    case.fill(case.latest(Role.ENTRY))
+    stop = case.latest(Role.STOP)
+    case.unknown(stop).refuse(case.latest(Role.TARGET), -4509).ask_close()
+    case.fill(case.latest(Role.CLOSE)).see(0)
+    return case, stop
+
+
+def test_one_look_in_vain_is_no_proof_against_a_stop_that_may_rest() -> None:
+    """A quantity outlives its position: a query that does not show it yet must not end it (4)."""
+    case, stop = unheard_while_closing(StopForm.QUANTITY)
+    case.wait(8_500).missing(stop).wait(8_000).missing(stop)
+    assert order_state(case, stop) is OrderState.UNKNOWN
+    assert case.phase is Phase.CLOSING
+    case.wait(30_000).missing(stop)
+    assert order_state(case, stop) is OrderState.ABSENT
+
+
+def test_a_reading_of_every_open_order_proves_a_stop_absent() -> None:
+    """Looked for by its id and not listed either: it never came, and the trade ends."""
+    case, stop = unheard_while_closing(StopForm.QUANTITY)
+    case.wait(8_500).snapshot().missing(stop)
+    assert order_state(case, stop) is OrderState.ABSENT
+
+
+def test_a_closing_stop_is_absent_once_it_surely_expired() -> None:
+    """The exchange ends it with the position: one look in vain is enough."""
+    case, stop = unheard_while_closing(StopForm.CLOSE_POSITION)
+    case.wait(8_500).missing(stop)
+    assert order_state(case, stop) is OrderState.ABSENT
 
 
 def test_a_trade_waits_for_nothing_once_it_is_idle() -> None:

@@ -19,7 +19,8 @@ from tests.core.build import (
     order_state,
 )
 
-SURELY_EXPIRED_MS = TIMING.receive_window_ms + TIMING.settle_margin_ms
+EXPIRED_MS = TIMING.receive_window_ms + TIMING.settle_margin_ms
+SURELY_EXPIRED_MS = EXPIRED_MS + TIMING.reading_lag_ms
 
 
 def test_silence_of_the_adviser_is_an_abstention() -> None:
@@ -52,7 +53,7 @@ def test_young_order_answered_missing_stays_unknown() -> None:
     """ "Does not exist" counts only when it was asked after the request had surely expired."""
     case = Case().to_pending()
     entry = case.latest(Role.ENTRY)
-    case.unknown(entry).wait(SURELY_EXPIRED_MS)
+    case.unknown(entry).wait(EXPIRED_MS)
     for _ in range(5):
         case.missing(entry)
     assert order_state(case, entry) is OrderState.UNKNOWN
