@@ -49,6 +49,9 @@ class Doubt(StrEnum):
     KEY_REFUSED = "key_refused"
     REFUSED = "refused"  # the service did not take the request for another reason
     UNREACHABLE = "unreachable"
+    BUDGET = "budget"  # the day's money for models is spent
+    BUSY = "busy"  # its turn did not come in time
+    SKIPPED = "skipped"  # not asked at all: it had just been; nobody's doubt
     FAULT = "fault"  # ours
 
 
@@ -136,6 +139,7 @@ def abstain(question: Question, doubt: Doubt, detail: str, receipt: Receipt) -> 
         snapshot_id=snapshot_id_of(question),
         action=Action.ABSTAIN,
         abstained=f"{doubt.value}: {detail}",
+        skipped=doubt is Doubt.SKIPPED,
         decided_ms=receipt.now_ms,
         cost_usd=receipt.cost_usd,
         answer_id=receipt.answer_id,

@@ -7,7 +7,8 @@ tokens are billed as output).
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from data.money import ZERO
@@ -19,6 +20,8 @@ HOUR_MS: Final = 3_600_000
 # Daily quotas start anew at midnight Pacific time, which is 07:00 or 08:00 UTC: the later is safe.
 QUOTA_RESET_MS: Final = 8 * HOUR_MS
 YEAR_2027_MS: Final = 1_798_761_600_000
+EPOCH: Final = date(1970, 1, 1)
+PRICE_USD_MAX: Final = 10_000  # for a million tokens; beyond it somebody mistyped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +73,11 @@ PRICES: Final[tuple[Price, ...]] = (
 )
 
 
-def cost_usd_of(model: str, usage: Usage, now_ms: int) -> Decimal:
+def cost_usd_of(
+    model: str, usage: Usage, now_ms: int, prices: tuple[Price, ...] = PRICES
+) -> Decimal:
     """What one call cost in USD at `now_ms`, exactly by the table."""
-    price = price_of(model, now_ms)
+    price = price_of(model, now_ms, prices)
     cached = min(max(usage.cached, 0), max(usage.prompt, 0))
     fresh = max(usage.prompt, 0) - cached
     out = max(usage.output, 0) + max(usage.thoughts, 0)
@@ -80,21 +85,78 @@ def cost_usd_of(model: str, usage: Usage, now_ms: int) -> Decimal:
     return total / MILLION
 
 
-def price_of(model: str, now_ms: int) -> Price:
-    """The price in force; the dearest of the table when the model is not in it."""
+def price_of(model: str, now_ms: int, prices: tuple[Price, ...] = PRICES) -> Price:
+    """The price in force; the dearest of the table when the model is not in it.
+
+    Of two rows for the same model and day the later in the table counts.
+    """
     name = model.removeprefix("models/")
-    rows = [row for row in PRICES if name.startswith(row.model) and row.from_ms <= now_ms]
+    rows = [row for row in prices if name.startswith(row.model) and row.from_ms <= now_ms]
     if not rows:
-        return max(PRICES, key=lambda row: row.output_usd)
-    return max(rows, key=lambda row: (len(row.model), row.from_ms))
+        return max(prices, key=lambda row: row.output_usd)
+    return max(reversed(rows), key=lambda row: (len(row.model), row.from_ms))
 
 
-def estimate_usd(model: str, prompt_chars: int, now_ms: int) -> Decimal:
-    """What a call that was sent but never answered is charged with: its input, estimated."""
+def tokens_of(text: str) -> int:
+    """How many tokens a text has at most, as a rule: estimated on the high side."""
+    return -(-len(text.encode()) // CHARS_PER_TOKEN)
+
+
+def worst_usd(
+    model: str,
+    prompt_tokens: int,
+    output_tokens: int,
+    now_ms: int,
+    prices: tuple[Price, ...] = PRICES,
+) -> Decimal:
+    """The most one request can cost: nothing cached, every token of output used.
+
+    By the dearer of today's price and tomorrow's, so that midnight changes nothing.
+    """
+    usage = Usage(prompt=prompt_tokens, output=output_tokens)
+    moments = (now_ms, now_ms + DAY_MS)
+    return max(cost_usd_of(model, usage, moment, prices) for moment in moments)
+
+
+def prices_of(text: str) -> tuple[Price, ...]:
+    """The table with rows of one's own: "MODEL=IN/OUT@YYYY-MM-DD", with commas between.
+
+    IN and OUT are USD for a million tokens; a row without a date has always held. Raises ValueError
+    with one sentence.
+    """
+    own = [_row_of(part.strip()) for part in text.split(",") if part.strip()]
+    return (*PRICES, *own)
+
+
+def _row_of(text: str) -> Price:
+    model, _, rest = text.partition("=")
+    amounts, _, day = rest.partition("@")
+    given, _, got = amounts.partition("/")
+    try:
+        start = date.fromisoformat(day) if day else EPOCH
+        row = _price(model.strip(), (start - EPOCH).days * DAY_MS, given.strip(), got.strip())
+    except (ValueError, InvalidOperation):
+        row = None
+    sound = (
+        row is not None
+        and row.model
+        and all(
+            usd.is_finite() and 0 <= usd <= PRICE_USD_MAX for usd in (row.input_usd, row.output_usd)
+        )
+    )
+    if row is None or not sound:
+        raise ValueError(f"{text!r} is no price; allowed is MODEL=IN/OUT@YYYY-MM-DD")
+    return row
+
+
+def estimate_usd(
+    model: str, prompt_chars: int, now_ms: int, prices: tuple[Price, ...] = PRICES
+) -> Decimal:
+    """What a call that never reached the service, as far as known, is charged with: its input."""
     if prompt_chars <= 0:
         return ZERO
     tokens = -(-prompt_chars // CHARS_PER_TOKEN)
-    return cost_usd_of(model, Usage(prompt=tokens), now_ms)
+    return cost_usd_of(model, Usage(prompt=tokens), now_ms, prices)
 
 
 def quota_resets_ms(now_ms: int) -> int:

@@ -24,8 +24,18 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from bot.advisor.answer import GEMINI, Doubt, RawAnswer, Receipt, abstain, read_answer
-from bot.advisor.budget import Usage, cost_usd_of, estimate_usd, quota_resets_ms
-from bot.advisor.prompt import ANSWER_SCHEMA, Prompt, clean, prompt_of
+from bot.advisor.budget import (
+    PRICES,
+    Price,
+    Usage,
+    cost_usd_of,
+    estimate_usd,
+    quota_resets_ms,
+    tokens_of,
+    worst_usd,
+)
+from bot.advisor.prompt import ANSWER_SCHEMA, SCHEMA_TEXT, Prompt, clean, prompt_of
+from bot.advisor.purse import Purse, Step, Ticket
 from bot.core.messages import Question
 from bot.shell.clock import Clock, wall_monotonic_s, wall_sleep_s
 from bot.shell.hush import Hush
@@ -59,7 +69,8 @@ class GeminiConfig:
     base_url: str
     api_version: str = "v1beta"
     model: str = "gemini-3.8-flash"
-    fallback: str = "gemini-3.5-flash-lite"
+    fallback: str = "gemini-3.5-flash-lite"  # also the cheaper one, when the budget runs low
+    prices: tuple[Price, ...] = PRICES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +93,9 @@ class _Round:
     model_version: str = ""
     cost_usd: Decimal = ZERO
     unpaid_model: str = ""  # a request is out and nobody has told its cost
+    unpaid_worst: bool = True  # it may have been answered, and at length
+    ticket: Ticket | None = None  # what the purse has set aside for it
+    ticket_usd: Decimal = ZERO  # what had been spent before it
 
 
 class GeminiAdvisor:
@@ -91,11 +105,14 @@ class GeminiAdvisor:
     "model", "response" | "error"}.
     """
 
-    def __init__(self, config: GeminiConfig, *, clock: Clock, keep: Keep) -> None:
+    def __init__(
+        self, config: GeminiConfig, *, clock: Clock, keep: Keep, purse: Purse | None = None
+    ) -> None:
         assert config.api_key, "a Gemini adviser needs a key"
         self._config = config
         self._clock = clock
         self._keep = keep
+        self._purse = purse
         self._loading: asyncio.Task[Client] | None = None
         self._spent_until_ms: dict[str, int] = {}
         self._hush = Hush()
@@ -139,6 +156,8 @@ class GeminiAdvisor:
                 state.answer_id = self._keep_answer(question, state, error=outcome)
         except Exception as error:  # noqa: BLE001 - the boundary: any fault is an abstention
             outcome = _Failure(doubt=Doubt.FAULT, detail=type(error).__name__)
+        finally:
+            self._settle(state)  # also of what was cancelled: it may have been answered
         return self._conclude(question, state, outcome)
 
     async def _ask(self, question: Question, state: _Round, due_s: float) -> RawAnswer | _Failure:
@@ -146,7 +165,7 @@ class GeminiAdvisor:
         outcome: RawAnswer | _Failure = _Failure(
             doubt=Doubt.QUOTA, detail="the daily quota of every model is spent"
         )
-        for model in self._models():
+        for model in self._models(question):
             left_s = due_s - wall_monotonic_s()
             if isinstance(outcome, _Failure) and state.model:
                 if not outcome.again or left_s < outcome.wait_s + FALLBACK_TIME_MIN_S:
@@ -158,15 +177,25 @@ class GeminiAdvisor:
                 break
         return outcome
 
-    def _models(self) -> list[str]:
-        now_ms = self._clock.now_ms()
-        names = dict.fromkeys((self._config.model, self._config.fallback))
+    def _models(self, question: Question) -> list[str]:
+        now_ms, config = self._clock.now_ms(), self._config
+        names = dict.fromkeys((config.model, config.fallback))
+        if config.fallback and self._is_short(question):
+            names = dict.fromkeys((config.fallback,))
         return [m for m in names if m and self._spent_until_ms.get(m, 0) <= now_ms]
+
+    def _is_short(self, question: Question) -> bool:
+        return self._purse is not None and self._purse.step(question.user_id) is Step.CHEAPER
 
     async def _request(
         self, client: "Client", question: Question, state: _Round
     ) -> RawAnswer | _Failure:
-        state.unpaid_model = state.model
+        if self._purse is not None:
+            state.ticket_usd = state.cost_usd
+            state.ticket = await self._purse.reserve(question.user_id, self._worst_usd(state))
+            if state.ticket is None:
+                return _Failure(doubt=Doubt.BUDGET, detail="the day's budget is spent", again=True)
+        state.unpaid_model, state.unpaid_worst = state.model, True
         try:
             response = await client.aio.models.generate_content(
                 model=state.model,
@@ -177,6 +206,7 @@ class GeminiAdvisor:
             failure = _failure_of(error)
             if failure.doubt not in {Doubt.TIMEOUT, Doubt.UNREACHABLE, Doubt.MALFORMED}:
                 state.unpaid_model = ""  # a refusal costs nothing
+            state.unpaid_worst = failure.doubt is not Doubt.UNREACHABLE
             if failure.spent_day:
                 self._spent_until_ms[state.model] = quota_resets_ms(self._clock.now_ms())
             self._settle(state)
@@ -188,8 +218,10 @@ class GeminiAdvisor:
         usage = _usage_of(response)
         now_ms = self._clock.now_ms()
         state.cost_usd += max(
-            cost_usd_of(model, usage, now_ms) for model in (state.model, state.model_version)
+            cost_usd_of(model, usage, now_ms, self._config.prices)
+            for model in (state.model, state.model_version)
         )
+        self._settle(state)
         state.answer_id = self._keep_answer(
             question, state, response=response.model_dump_json(exclude_none=True)
         )
@@ -198,7 +230,6 @@ class GeminiAdvisor:
     def _conclude(
         self, question: Question, state: _Round, outcome: RawAnswer | _Failure
     ) -> Decision:
-        self._settle(state)
         receipt = Receipt(
             now_ms=self._clock.now_ms(),
             model_version=state.model_version or state.model,
@@ -221,8 +252,22 @@ class GeminiAdvisor:
     def _settle(self, state: _Round) -> None:
         if state.unpaid_model:
             chars = len(state.prompt.system) + len(state.prompt.user)
-            state.cost_usd += estimate_usd(state.unpaid_model, chars, self._clock.now_ms())
+            state.cost_usd += (
+                self._worst_usd(state)
+                if state.unpaid_worst
+                else estimate_usd(
+                    state.unpaid_model, chars, self._clock.now_ms(), self._config.prices
+                )
+            )
             state.unpaid_model = ""
+        if self._purse is not None and state.ticket is not None:
+            self._purse.settle(state.ticket, state.cost_usd - state.ticket_usd)
+            state.ticket = None
+
+    def _worst_usd(self, state: _Round) -> Decimal:
+        tokens = tokens_of(state.prompt.system + state.prompt.user + SCHEMA_TEXT)
+        now_ms, prices = self._clock.now_ms(), self._config.prices
+        return worst_usd(state.model, tokens, OUTPUT_TOKENS_MAX, now_ms, prices)
 
     def _keep_answer(
         self,

@@ -108,6 +108,9 @@ ANSWER_SCHEMA: Final[Mapping[str, object]] = {
 }
 
 
+SCHEMA_TEXT: Final = json.dumps(ANSWER_SCHEMA, separators=(",", ":"))  # it is paid for too
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """What is sent: the unchanging part, and the question as data."""

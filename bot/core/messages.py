@@ -442,3 +442,4 @@ class Question:
     lessons: tuple[str, ...]  # memory's verdicts as sentences
     limits: tuple[tuple[str, str], ...]
     directives: tuple[tuple[str, str], ...] = ()  # (directive, value as text), set ones only
+    user_id: str = ""  # whose budget pays for the answer

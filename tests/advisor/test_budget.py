@@ -7,12 +7,16 @@ import pytest
 from bot.advisor.budget import (
     DAY_MS,
     HOUR_MS,
+    PRICES,
     YEAR_2027_MS,
     Usage,
     cost_usd_of,
     estimate_usd,
     price_of,
+    prices_of,
     quota_resets_ms,
+    tokens_of,
+    worst_usd,
 )
 
 NOW_2026_MS = YEAR_2027_MS - DAY_MS
@@ -64,3 +68,36 @@ def test_a_daily_quota_is_back_after_midnight_pacific(
     day_ms = NOW_2026_MS - NOW_2026_MS % DAY_MS
     resets_ms = day_ms + reset_day * DAY_MS + reset_hour * HOUR_MS
     assert quota_resets_ms(day_ms + hour * HOUR_MS) == resets_ms
+
+
+def test_the_worst_case_is_nothing_cached_and_every_token_used() -> None:
+    """3,000 in at 0.75 and 4,096 out at 3.75 a million."""
+    worst = worst_usd("gemini-3.8-flash", 3000, 4096, NOW_2026_MS - DAY_MS)
+    assert worst == Decimal("0.01761")
+    # On the last day of the promotion a call may end in the next year, at double the price.
+    assert worst_usd("gemini-3.8-flash", 3000, 4096, NOW_2026_MS) == 2 * worst
+
+
+def test_tokens_are_estimated_on_the_high_side() -> None:
+    """Three bytes are one token, and letters beyond ASCII count with all their bytes."""
+    assert (tokens_of(""), tokens_of("abcd"), tokens_of("\u20ac" * 3)) == (0, 2, 3)
+
+
+def test_rows_of_ones_own_add_to_the_table_and_replace_it() -> None:
+    """A new model, and a known one at another price from a day on."""
+    prices = prices_of("gemini-4-flash=1.00/5, gemini-3.8-flash=2/9@2026-06-01")
+    assert price_of("gemini-4-flash-001", 0, prices).output_usd == 5
+    assert price_of("gemini-3.8-flash", NOW_2026_MS, prices).output_usd == 9
+    assert price_of("gemini-3.8-flash", 0, prices).output_usd == Decimal("3.75")
+    assert price_of("gemini-3.8-flash", NOW_2026_MS).output_usd == Decimal("3.75")
+    assert prices_of("") == PRICES
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "x=1", "=1/2", "x=1/", "x=a/b", "x=-1/2", "x=NaN/2", "x=1/99999", "x=1/2@soon"],
+)
+def test_a_row_that_is_no_price_is_refused_with_what_is_allowed(text: str) -> None:
+    """The sentence names the row."""
+    with pytest.raises(ValueError, match=r"is no price; allowed is MODEL=IN/OUT@YYYY-MM-DD"):
+        prices_of(f"gemini-4=1/2,{text}")
