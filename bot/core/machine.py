@@ -25,7 +25,7 @@ from the table.
 from dataclasses import dataclass
 from typing import Final
 
-from bot.core import duties, facts, moving
+from bot.core import absence, duties, facts, moving
 from bot.core.draft import Draft
 from bot.core.messages import (
     AskFailed,
@@ -158,6 +158,9 @@ TABLE: Final[dict[Phase, dict[type, Row]]] = {
 }
 
 
+_FOLDS: Final = moving.FOLDS | absence.FOLDS  # the others are plain facts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
     """What one input did to one trade."""
@@ -174,7 +177,7 @@ def advance(trade: Trade, given: Input, now_ms: int, timing: Timing) -> Advance:
             f"{type(given).__name__} cannot come while {trade.trade_id} is {trade.phase.value}"
         )
     draft = Draft(trade, now_ms, timing)
-    moving.FOLDS.get(type(given), facts.fold)(draft, given)
+    _FOLDS.get(type(given), facts.fold)(draft, given)
     duties.attend(draft)
     done = draft.trade
     if done.phase not in row.leads_to:

@@ -20,6 +20,7 @@ from bot.core import (
     entries,
     facts,
     guarding,
+    machine,
     moving,
     protecting,
 )
@@ -95,7 +96,7 @@ def _resends_unasked(patch: pytest.MonkeyPatch) -> None:
         if order is not None and order.state in UNHEARD:
             draft.set_order(order, state=OrderState.ABSENT, ask_at_ms=None)
 
-    patch.setitem(facts._FOLDS, OrderMissing, missing)
+    patch.setitem(machine._FOLDS, OrderMissing, missing)
 
 
 def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
@@ -141,12 +142,12 @@ def _cancel_is_done_when_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def _counts_young_missing(patch: pytest.MonkeyPatch) -> None:
-    missing = facts._FOLDS[OrderMissing]
+    missing = machine._FOLDS[OrderMissing]
 
     def impatient(draft: Draft, given: OrderMissing) -> None:
         missing(draft, replace(given, asked_ms=given.asked_ms + 60_000))
 
-    patch.setitem(facts._FOLDS, OrderMissing, impatient)
+    patch.setitem(machine._FOLDS, OrderMissing, impatient)
     patch.setattr(entering, "_conclude_absent", _gives_up)
 
 
