@@ -49,6 +49,11 @@ class ShadowBook:
         """Everything that is followed."""
         return tuple(idea for series in self._series.values() for idea in series.ideas)
 
+    def next_ms(self, symbol: str, timeframe: str) -> int | None:
+        """The open of the bar that the shadows of a series wait for; None without any."""
+        series = self._series.get((symbol, timeframe))
+        return None if series is None else series.next_ms
+
     def take(self, idea: Idea, candles: Sequence[Candle]) -> ShadowResult | None:
         """Follow an idea over the closed bars there are, oldest first, and from then on.
 
