@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from telegram import CallbackQuery, Message, Update, User
 
-from bot.control import handlers
+from bot.control import editor, handlers
 from bot.control.approvals import Cards, Tap
 from bot.control.catalog import language_of, words
 from bot.control.chat import Chat, ChatRefused, ChatUnreached
@@ -29,8 +29,8 @@ from bot.shell.errors import Unknown
 from data.store.rows import TokenRow, UserRow
 
 ANSWER_S_MAX: Final = 3.0  # a tap's answer may not hold up the decision any longer
-TYPED_LENGTH_MAX: Final = 256  # of a command line
-QUESTION_VERBS: Final = frozenset({Verb.PANIC_SURE, Verb.RESUME_SURE, Verb.DISMISS})
+TYPED_LENGTH_MAX: Final = 640  # of a command line: a directive's notes, and some
+QUESTION_VERBS: Final = editor.VERBS | {Verb.PANIC_SURE, Verb.RESUME_SURE, Verb.DISMISS}
 
 log = structlog.get_logger()
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from bot.control import editor
 from bot.control.approvals import CLOSABLE, Tap
 from bot.control.catalog import LANGUAGES, words
 from bot.control.html import Html, plain_text
@@ -27,7 +28,6 @@ from bot.control.spoken import (
     rewrite,
 )
 from bot.control.views.card import header
-from bot.control.views.edit import edit
 from bot.control.views.look import Look, View, mark
 from bot.control.views.memory import memory
 from bot.control.views.risk import risk
@@ -95,15 +95,6 @@ async def _memory(world: World, said: Said) -> View:
 
 async def _risk(world: World, said: Said) -> View:
     return await _of_bot(world, said, risk)
-
-
-async def _set(world: World, said: Said) -> View:
-    look = await world.look(said.user)
-    answer, change = edit(look, world.desk_of(), said.argument, said.user.user_id)
-    if change is not None:
-        world.sink(change)
-        log.info("bot_edited", bot=change.config.bot_id, user=said.user.user_id)
-    return View(html=answer)
 
 
 async def _of_bot(world: World, said: Said, draw: Callable[[Look, Desk, str], Html]) -> View:
@@ -203,7 +194,16 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("risk", "BOT", mark("a bot's limits and what is used of them"), EVERYONE, _risk),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), EVERYONE,
          _why),
-        ("set", "BOT FIELD VALUE", mark("show or change how a bot is set"), TRADERS, _set),
+        ("bot", "BOT FIELD VALUE", mark("a bot's configuration, or one field of it changed"),
+         EVERYONE, editor.bot),
+        ("set", "BOT FIELD VALUE", mark("show or change how a bot is set"), TRADERS,
+         editor.change),
+        ("newbot", "NAME PRESET SYMBOLS", mark("make a bot from a preset; it begins paused"),
+         TRADERS, editor.new),
+        ("deletebot", "BOT", mark("delete a bot that has no trade at work"), TRADERS,
+         editor.delete),
+        ("directives", "BOT FIELD VALUE", mark("what a bot is told about how to trade"),
+         EVERYONE, editor.direct),
         ("pause", "BOT", mark("no new entries, for one bot or all"), TRADERS, _pause),
         ("resume", "BOT", mark("allow entries again, for one bot or all"), TRADERS, _resume),
         ("close", "TRADE", mark("close a trade's position at market"), TRADERS, _close),
@@ -241,7 +241,8 @@ async def obey(world: World, heard: Said) -> bool:
         view = View(html=look.words.say("You may look, but not decide."))
     else:
         view = await command.handler(world, heard)
-    reply(world, heard.user, view, priority=_urgency(heard.command))
+    if view.html:  # Nothing is said where the desk's own word follows.
+        reply(world, heard.user, view, priority=_urgency(heard.command))
     return command is not None
 
 
@@ -251,6 +252,9 @@ async def answered(world: World, tap: Tap, token: TokenRow) -> None:
     now_ms = world.clock.now_ms()
     if tap.user.role not in TRADERS:
         await tap.answer(look.words.label("You may look, but not decide."), True)
+        return
+    if verb in editor.VERBS:
+        await editor.tapped(world, tap, token)
         return
     if verb is Verb.RESUME_SURE:
         await _resume_sure(world, tap, token, look)

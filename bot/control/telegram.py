@@ -19,7 +19,7 @@ from telegram import BotCommand, BotCommandScopeChat, Update
 from telegram.error import Conflict, InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationHandlerStop, TypeHandler
 
-from bot.control import handlers
+from bot.control import editor, handlers
 from bot.control.approvals import Cards, CardStore, CardWorld, slot_of
 from bot.control.catalog import LANGUAGES, words
 from bot.control.chat import Chat
@@ -46,7 +46,9 @@ from data.store.rows import UserRow
 
 WISHES_MAX: Final = 2_000
 POLL_S: Final = 25
-UNSAID: Final = frozenset({"trade_blocked"})  # at forty symbols it would drown the rest
+UNSAID: Final = frozenset(
+    {"trade_blocked", "directives_ignored"}
+)  # at forty symbols it would drown the rest
 START_S_MAX: Final = (
     2.0  # stops wait for nobody: what is not reached by then is tried again in `run`
 )
@@ -56,7 +58,7 @@ DEAF_S_MAX: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0  # a short one makes sent messages look lost
 HANDLED_AT_ONCE: Final = 16
 ALLOWED_UPDATES: Final = ["message", "callback_query", "my_chat_member"]
-LOUD: Final = frozenset({"trade_opened", "trade_closed", "card_refused"})
+LOUD: Final = frozenset({"trade_opened", "trade_closed", "card_refused", "directives_changed"})
 
 OPENS: Final = frozenset({"trade_opened", "adopted"})
 App = Application[Any, Any, Any, Any, Any, Any]
@@ -272,6 +274,7 @@ class TelegramControl:
         message = Post(
             chat_id=reader.telegram_id or 0 if reader is not None else 0,
             html=notice(await self._look(reader), command, trade, desk),
+            keyboard=await editor.revert_button(self._commands, reader, command),
             priority=Priority.NOW if loud else Priority.STATUS,
             reply_slot=slot_of(trade.trade_id) if trade is not None and carded else "",
             silent=not loud,

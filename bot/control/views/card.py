@@ -63,6 +63,9 @@ _BUTTONS: Final[dict[Verb, tuple[str, Style]]] = {
     Verb.CHART: (mark("Chart"), Style.PLAIN),
     Verb.PANIC_SURE: (mark("Yes, close everything"), Style.DANGER),
     Verb.RESUME_SURE: (mark("Yes, resume"), Style.SUCCESS),
+    Verb.EDIT_SURE: (mark("Yes, change it"), Style.DANGER),
+    Verb.DELETE_SURE: (mark("Yes, delete it"), Style.DANGER),
+    Verb.REVERT: (mark("Revert"), Style.PLAIN),
     Verb.DISMISS: (mark("Cancel"), Style.PLAIN),
 }
 

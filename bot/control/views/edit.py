@@ -43,8 +43,8 @@ def edit(look: Look, desk: Desk, argument: str, by: str) -> tuple[Html, BotConfi
         "{bot}: {field} was {before}, is {after} from now on. Open trades stay as they are.",
         bot=bold(bot_id),
         field=code(field),
-        before=_value(config, field),
-        after=_value(changed, field),
+        before=value_of(config, field),
+        after=value_of(changed, field),
     )
     return answer, BotConfigured(config=changed, by=by)
 
@@ -53,7 +53,7 @@ def _shown(look: Look, config: BotConfig) -> Html:
     rules = [f"{MEMORY}{rule}" for rule in RULE_IDS]
     numbers = [f"{MEMORY}{rule}.{name}" for rule, name, _ in values_of(config.memory_tuning)]
     names = (*FIELDS, *rules, *numbers)
-    lines = [join([code(name), _value(config, name)], " = ") for name in names]
+    lines = [join([code(name), value_of(config, name)], " = ") for name in names]
     title = look.words.say("{bot} is set so:", bot=bold(config.bot_id))
     return cut(join([title, *lines]))
 
@@ -64,12 +64,13 @@ def _field(look: Look, config: BotConfig, field: str) -> Html:
     except ValueError as fault:
         # What is wrong with a question mark says what is allowed.
         allowed = untrusted(str(fault), 900)
-        return join([join([code(untrusted(field, WORD_LENGTH_MAX)), _value(config, field)], " = "),
-                     allowed])  # fmt: skip
-    return join([code(field), _value(config, field)], " = ")
+        named = code(untrusted(field, WORD_LENGTH_MAX))
+        return join([join([named, value_of(config, field)], " = "), allowed])
+    return join([code(field), value_of(config, field)], " = ")
 
 
-def _value(config: BotConfig, field: str) -> str:
+def value_of(config: BotConfig, field: str) -> str:
+    """One field as it is shown; rules of memory by `memory.RULE` and `memory.RULE.NUMBER`."""
     if field.startswith(MEMORY):
         rule, _, number = field.removeprefix(MEMORY).partition(".")
         if number:

@@ -3,14 +3,14 @@
 Must not know: who is told, how loud, or whether it arrived.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
+from bot.control.views import directives, memory
 from bot.control.views.card import closing, header, verdict
 from bot.control.views.look import Look, day_time, distance, duration, mark, price, quantity
-from bot.control.views.memory import of_notice
 from bot.control.views.terms import closed_of, entered
 from bot.core.desk import Desk
 from bot.core.messages import Level, Tell
@@ -76,7 +76,14 @@ _SENTENCES: Final[dict[str, str]] = {
     "ai_paused": mark(
         "The adviser is in doubt again and again; the bot's entries wait. /resume lets it go on."
     ),
+    "ai_budget": mark("The day's budget for the model: how far it may still be asked has changed."),
     "memory_verdict": mark("A memory rule is in force."),
+    "directives_changed": mark("A bot's directives were changed."),
+    "directives_same": mark("Its directives say so already."),
+    "directives_refused": mark("The bot's directives stay as they are."),
+    "directives_ignored": mark("The adviser would change directives; the bot's mode says no."),
+    "bot_removed": mark("The bot is deleted."),
+    "bot_kept": mark("The bot is paused, not deleted."),
     "strategy_disabled": mark("A strategy is broken and switched off; the others go on."),
 }
 _FIELDS: Final[dict[str, str]] = {
@@ -94,6 +101,7 @@ _FIELDS: Final[dict[str, str]] = {
     "evidence": mark("evidence"),
     "for_ms": mark("for"),
     "limit": mark("limit"),
+    "mode": mark("mode"),
     "model": mark("model"),
     "order_id": mark("order"),
     "price": mark("price"),
@@ -108,6 +116,7 @@ _FIELDS: Final[dict[str, str]] = {
     "status": mark("status"),
     "strategy": mark("strategy"),
     "symbol": mark("symbol"),
+    "step": mark("step"),
     "times": mark("times"),
     "until_ms": mark("until"),
     "value": mark("value"),
@@ -123,8 +132,9 @@ ON_CARD: Final = frozenset({"card_moved", "trade_expired", "trade_rejected"})
 def notice(look: Look, command: Tell, trade: Trade | None, desk: Desk) -> Html:
     """One notice, whatever its kind."""
     special = _SPECIAL.get(command.kind)
-    if command.kind == "memory_verdict":
-        told = of_notice(look, dict(command.fields), desk)
+    whole = _WHOLE.get(command.kind)
+    if whole is not None:
+        told = whole(look, dict(command.fields), desk)
         if told != NOTHING:
             return cut(join([_mark(look, command.level), told], " "))
     body = special(look, trade, desk) if special is not None and trade is not None else NOTHING
@@ -208,6 +218,10 @@ def _abstained(look: Look, trade: Trade, desk: Desk) -> Html:
     return verdict(look, trade.decision) if trade.decision is not None else NOTHING
 
 
+_WHOLE: Final[dict[str, Callable[[Look, Mapping[str, str], Desk], Html]]] = {
+    "memory_verdict": memory.of_notice,
+    "directives_changed": directives.of_notice,
+}
 _SPECIAL: Final[dict[str, Callable[[Look, Trade, Desk], Html]]] = {
     "trade_opened": _opened,
     "trade_closed": _closed,

@@ -84,6 +84,9 @@ class Verb(StrEnum):
     CHART = "chart"
     PANIC_SURE = "panic_sure"
     RESUME_SURE = "resume_sure"
+    EDIT_SURE = "edit_sure"
+    DELETE_SURE = "delete_sure"
+    REVERT = "revert"  # brings directives of before back
     DISMISS = "dismiss"  # takes a question back
 
 

@@ -1,0 +1,159 @@
+"""/directives: what a bot was told about how to trade, its versions, and each change as a diff.
+
+Must not know: who may tell it; how a directive bears on a trade.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bot.control.html import NOTHING, Html, bold, code, cut, folded, join, untrusted
+from bot.control.views.look import Look, day_time, mark
+from bot.core.desk import Desk
+from bot.core.directing import MODEL
+from bot.core.directives import (
+    Directives,
+    Version,
+    Versions,
+    as_pairs,
+    changes_between,
+    edited,
+)
+from bot.core.presets import AiMode
+
+VALUE_LENGTH_MAX: Final = 200
+VERSIONS_SHOWN: Final = 5
+CLEARS: Final = "-"  # typed for nothing
+
+MODES: Final[dict[AiMode, str]] = {
+    AiMode.EXECUTOR: mark("executor: our size, the adviser cannot change directives"),
+    AiMode.TACTICAL: mark("tactical: the adviser sizes, it cannot change directives"),
+    AiMode.MECHANICAL: mark("mechanical: our size, the adviser may change directives"),
+    AiMode.ADAPTIVE: mark("adaptive: the adviser sizes and may change directives"),
+}
+# What is allowed, in the reader's language; the core's own words for it are the source texts.
+RANGES: Final[dict[str, str]] = {
+    "bias": mark("neutral, long, short"),
+    "timeframes": mark("at most 6 of 1m to 1d, such as 1m, 30m, 4h"),
+    "support": mark("at most 10 prices above 0"),
+    "resistance": mark("at most 10 prices above 0"),
+    "risk_pct_max": mark("0.01 to 10"),
+    "reward_risk_min": mark("0 to 100"),
+    "open_trades_max": mark("a whole number from 1 to 100"),
+    "leverage_max": mark("a whole number from 1 to 125"),
+    "confidence_min": mark("0 to 100"),
+    "entry_words": mark("at most 12 of at most 40 characters each"),
+    "exit_words": mark("at most 12 of at most 40 characters each"),
+    "notes": mark("a text of at most 500 characters"),
+}
+
+
+def directives(look: Look, desk: Desk, bot_id: str) -> Html:
+    """What is in force for a bot, who said it, and the latest versions."""
+    config, versions = desk.bots[bot_id], desk.directives.get(bot_id, Versions())
+    set_ones = [
+        join([code(name), untrusted(value, VALUE_LENGTH_MAX)], " = ")
+        for name, value in as_pairs(versions.current)
+        if _is_set(name, versions.current)
+    ]
+    nothing = look.words.say("Nothing beyond the configuration.")
+    ranges = [join([code(name), look.words.label(text)], ": ") for name, text in RANGES.items()]
+    return cut(
+        join(
+            [
+                look.words.say(
+                    "Directives of {bot}, version {number}",
+                    bot=bold(bot_id),
+                    number=versions.number,
+                ),
+                look.words.label(MODES[config.ai_mode]),
+                join(set_ones) if set_ones else nothing,
+                look.words.say(
+                    "/directives {bot} FIELD VALUE sets one, {clears} clears it, "
+                    "/directives {bot} revert NUMBER brings a version back.",
+                    bot=bot_id,
+                    clears=code(CLEARS),
+                ),
+                folded(join(ranges)),
+                _history(look, versions),
+            ]
+        )
+    )
+
+
+def refusal(look: Look, before: Directives, field: str, value: str) -> Html | None:
+    """What is wrong with a value, in the reader's language; None when nothing is."""
+    try:
+        edited(before, field, value)
+    except ValueError:
+        shown = untrusted(value, 40)
+        if field not in RANGES:
+            return look.words.say(
+                "{field} is no directive; known: {known}.",
+                field=code(untrusted(field, 40)),
+                known=", ".join(RANGES),
+            )
+        return look.words.say(
+            "Refused: {field} is {value}; allowed is {range}.",
+            field=code(field),
+            value=code(shown),
+            range=look.words.label(RANGES[field]),
+        )
+    return None
+
+
+def of_notice(look: Look, fields: Mapping[str, str], desk: Desk) -> Html:
+    """A change as it is announced: who, which version, what differs; NOTHING when it is unknown."""
+    versions = desk.directives.get(fields.get("bot", ""), Versions())
+    version = _version(versions, fields.get("version", ""))
+    if version is None:
+        return NOTHING
+    before = versions.at(version.number - 1) or Directives()
+    lines = [
+        look.words.say(
+            "{field}: {before} → {after}",
+            field=code(change.field),
+            before=untrusted(change.before, VALUE_LENGTH_MAX),
+            after=untrusted(change.after, VALUE_LENGTH_MAX),
+        )
+        for change in changes_between(before, version.directives)
+    ]
+    refused = fields.get("refused", "")
+    return join(
+        [
+            look.words.say(
+                "Directives of {bot}: version {number}, by {by}",
+                bot=bold(fields["bot"]),
+                number=version.number,
+                by=_by(look, version.by),
+            ),
+            *lines,
+            look.words.say("Not taken: {why}", why=untrusted(refused)) if refused else NOTHING,
+        ]
+    )
+
+
+def _history(look: Look, versions: Versions) -> Html:
+    lines = []
+    for version in reversed(versions.kept[-VERSIONS_SHOWN:]):
+        before = versions.at(version.number - 1)
+        names = [c.field for c in changes_between(before or Directives(), version.directives)]
+        what = ", ".join(names) if before is not None else ""
+        if version.reverts:
+            what = look.words.label("back to {number}", number=version.reverts)
+        head = join([code(version.number), day_time(version.set_ms), _by(look, version.by)], " ")
+        lines.append(join([head, what], ": "))
+    return join(lines)
+
+
+def _by(look: Look, by: str) -> str:
+    return look.words.label("the adviser") if by == MODEL else untrusted(look.name_of(by), 64)
+
+
+def _version(versions: Versions, number: str) -> Version | None:
+    return next((one for one in versions.kept if str(one.number) == number), None)
+
+
+def _is_set(name: str, told: Directives) -> bool:
+    value: object = getattr(told, name)
+    nothing: object = getattr(Directives(), name)
+    return value != nothing
