@@ -4,9 +4,9 @@ Must not know: what a desk, a trade or an event is; their texts come and go as t
 """
 
 import itertools
+import sqlite3
 from typing import Final
 
-import aiosqlite
 from sqlalchemy import bindparam, insert, select, update
 
 from data.store import sqlite
@@ -48,12 +48,13 @@ class Steps:
             if after.seq != before.seq + 1 or after.account_id != before.account_id:
                 raise SequenceBroken(f"step {after.seq} does not follow {before.seq}")
 
-        async def work(driver: aiosqlite.Connection) -> None:
-            await self._put_desk(driver, rows[0].seq, steps[-1])
-            add, put = self._add_journal, self._put_trade
-            await driver.executemany(add.sql, [add.values(row) for row in rows])
-            if changed:
-                await driver.executemany(put.sql, [put.values(trade) for trade in changed])
+        add, put = self._add_journal, self._put_trade
+        added, written = [add.values(row) for row in rows], [put.values(trade) for trade in changed]
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._put_desk(connection, rows[0].seq, steps[-1])
+            connection.executemany(add.sql, added)
+            connection.executemany(put.sql, written)
 
         await self._db.transact(work)
 
@@ -143,17 +144,15 @@ class Steps:
             statement = statement.where(journal.c.trade_id == trade_id)
         return await self._db.every(JournalRow, statement)
 
-    async def _put_desk(self, driver: aiosqlite.Connection, first: int, step: StepRow) -> None:
+    def _put_desk(self, connection: sqlite3.Connection, first: int, step: StepRow) -> None:
         row, move = step.journal, self._move_desk
         values = move.values(row, account=row.account_id, before=first - 1, body=step.desk_body)
-        moved = await driver.execute(move.sql, values)
+        moved = connection.execute(move.sql, values)
         if moved.rowcount == 1:
             return
-        found = await driver.execute_fetchall(
-            "SELECT seq FROM desks WHERE account_id = ?", (row.account_id,)
-        )
+        found = connection.execute("SELECT seq FROM desks WHERE account_id = ?", (row.account_id,))
         last = next((int(seq) for (seq,) in found), 0)
         if last or first != 1:
             raise SequenceBroken(f"journal {row.account_id} is at {last}, not before {first}")
         add = self._add_desk
-        await driver.execute(add.sql, add.values(row, body=step.desk_body, updated_ms=row.at_ms))
+        connection.execute(add.sql, add.values(row, body=step.desk_body, updated_ms=row.at_ms))
