@@ -42,7 +42,9 @@ def run(
 ) -> None:
     """The live service; MODE is paper unless told otherwise."""
     from bot.app.live import main
+    from bot.shell.process import settle
 
+    settle()
     raise typer.Exit(main(record))
 
 

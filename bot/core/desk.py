@@ -63,7 +63,8 @@ UNCLEAR_DOUBLINGS_MAX: Final = 6  # of the pause after a reading that told too l
 
 def wake_ms(desk: Desk) -> int | None:
     """The earliest moment at which `Woke` must be delivered; None when nothing waits."""
-    moments = [_due_ms(desk, trade) for trade in desk.trades.values()]
+    ended = Phase.IDLE  # Most of them, and they wait for nothing.
+    moments = [_due_ms(desk, t) for t in desk.trades.values() if t.phase is not ended]
     moments.append(desk.snapshot_at_ms)
     return min((m for m in moments if m is not None), default=None)
 

@@ -14,6 +14,7 @@ from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
 from data.model import ClosedTrade, Direction, ExitReason
 from data.money import ZERO
+from data.records import revised
 from memory.verdict import Verdict
 
 DAY_MS: Final = 86_400_000
@@ -44,7 +45,7 @@ class DeskDraft:
 
     def set(self, **changes: Any) -> None:
         """Change fields of the desk."""
-        self.desk = replace(self.desk, **changes)
+        self.desk = revised(self.desk, **changes)
 
     def say(self, *commands: Command) -> None:
         """Add commands."""

@@ -3,13 +3,13 @@
 Must not know: what a good change is.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from bot.core.messages import CancelOrder, Command, Level, PlaceOrder, Tell
 from bot.core.timing import Timing
 from bot.core.trade import Order, Role, Trade, order_id_of
+from data.records import revised
 
 
 class Draft:
@@ -25,11 +25,11 @@ class Draft:
 
     def set(self, **changes: Any) -> None:
         """Change fields of the trade."""
-        self.trade = replace(self.trade, **changes)
+        self.trade = revised(self.trade, **changes)
 
     def set_order(self, order: Order, **changes: Any) -> Order:
         """Change fields of one of its orders."""
-        changed = replace(order, **changes)
+        changed = revised(order, **changes)
         self.set(
             orders=tuple(changed if o.order_id == order.order_id else o for o in self.trade.orders)
         )

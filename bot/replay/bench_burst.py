@@ -31,6 +31,7 @@ from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.strategies.window import Bars, Context
 from bot.core.trade import Role
 from bot.replay.bench_protect import ACCOUNT, USER, Nobody, Yes, add_people, question_of
+from bot.shell import process
 from bot.shell.analyst import Analyst
 from bot.shell.bar_queue import BarQueue
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
@@ -224,6 +225,7 @@ class _Bench:
 
 async def measure() -> BurstReport:
     """Every round, and after it all the floor."""
+    process.settle()
     with tempfile.TemporaryDirectory() as folder, _peer() as ready:
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         try:

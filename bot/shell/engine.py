@@ -53,7 +53,7 @@ from data.store.errors import StorageFull
 HEARTBEAT_S: Final = 5.0  # the loop turns at least this often; a sixth of the unit's WatchdogSec
 WOKE_AGAIN_S: Final = 0.05  # a deadline that Woke did not move is not asked about in a hot loop
 STOP_WAIT_S: Final = 10.0  # for bare positions and answers at SIGTERM; the unit allows 30 s
-GATHER_S: Final = 0.002  # a wish may wait so long for the next ones: a transaction takes as much
+GATHER_S: Final = 0.003  # a wish may wait so long for the next ones: a transaction takes as much
 BATCH_MAX: Final = 64  # steps kept in one transaction: about 5 ms of stepping
 BACKLOG_MAX: Final = 2_000  # steps held back while the disk is full
 ERRANDS_MAX: Final = 256  # requests in flight; above it questions fail and are asked again

@@ -111,7 +111,8 @@ class StrategyBook:
 
     def _params_of(self, config: BotConfig) -> object | None:
         known = self._params.get(config.bot_id)
-        if known is not None and known[0] == config:
+        # The same record nearly always; comparing two takes as long as looking at a bar.
+        if known is not None and (known[0] is config or known[0] == config):
             return known[1]
         muted = self._muted.get(config.bot_id)
         if muted is not None and muted[0] == config:
