@@ -12,7 +12,7 @@ from bot.core.draft import Draft
 from bot.core.guard import Guard
 from bot.core.messages import CardVerb, PanicPressed, PriceReached
 from bot.core.presets import ApprovalMode
-from bot.core.shadowing import answered, idea_of, is_shadow, judges_of, moves_of
+from bot.core.shadowing import SHADOWED, answered, idea_of, is_shadow, judges_of, moves_of
 from bot.core.timing import Timing
 from bot.core.trade import Outcome, Phase, Trade
 from data.model import Action, Candle, Direction, OrderKind
@@ -65,6 +65,11 @@ def test_every_limit_and_rule_that_blocked_is_named() -> None:
     card = Case(desk(ASKING)).raise_signal().decide()
     card.desk = replace(card.desk, halts=("disk full",))
     assert judged(card.tap(CardVerb.APPROVE), Outcome.BLOCKED) == ((Judge.LIMIT, "no_halt"),)
+
+
+def test_every_end_is_somebodys_no_or_the_exchanges() -> None:
+    """A new outcome must be sorted to one of the two."""
+    assert set(Outcome) - SHADOWED == {Outcome.CLOSED, Outcome.UNFILLED, Outcome.REFUSED}
 
 
 def test_what_is_at_work_or_was_traded_is_no_shadow() -> None:
