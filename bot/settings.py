@@ -101,6 +101,20 @@ class Settings(BaseSettings):
 
     gemini_api_key: SecretStr | None = Field(None, description="without it: the rules adviser")
     gemini_model: str = Field("gemini-3.8-flash", min_length=1, description="the model asked")
+    gemini_fallback_model: str = Field(
+        "gemini-3.5-flash-lite",
+        min_length=1,
+        description="asked when the model is overloaded, and when the budget runs low",
+    )
+    gemini_budget_usd: Decimal = Field(
+        Decimal(2), ge=0, le=1_000, description="USD a UTC day for the model; 0 is none"
+    )
+    gemini_user_budget_usd: Decimal = Field(
+        Decimal(2), ge=0, le=1_000, description="of that, at most so much for one user"
+    )
+    gemini_prices: str = Field(
+        "", max_length=2_000, description="prices of your own: MODEL=IN/OUT@YYYY-MM-DD"
+    )
     bot_preset: str = Field(
         "signals",
         pattern="^(signals|futures-ai|scalper|multi)$",

@@ -19,9 +19,11 @@ Money and prices are decimal text. Free text stands only under `untrusted_text`,
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+
+import msgspec
 
 from bot.core.messages import Question
 from data.model import Candle
@@ -120,10 +122,18 @@ class Prompt:
     snapshot_id: str
 
 
+def snapshot_text(question: Question) -> str:
+    """The question's one JSON text, names sorted, Decimals as plain text: what is kept and hashed.
+
+    Reading it back gives an equal question with the same text.
+    """
+    facts = msgspec.to_builtins(question, builtin_types=(Decimal,))
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
 def snapshot_id_of(question: Question) -> str:
-    """SHA-256 (hex) of the question's canonical JSON: sorted keys, Decimals as plain text."""
-    text = json.dumps(asdict(question), sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 (hex) of `snapshot_text`: what the question is kept under."""
+    return hashlib.sha256(snapshot_text(question).encode()).hexdigest()
 
 
 def prompt_of(question: Question) -> Prompt:

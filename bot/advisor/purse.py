@@ -24,6 +24,7 @@ import structlog
 
 from bot.advisor.budget import DAY_MS
 from data.money import ZERO
+from data.store.errors import StoreError
 
 FEWER_FROM: Final = Decimal("0.6")
 CHEAPER_FROM: Final = Decimal("0.8")
@@ -91,7 +92,7 @@ class Purse:
             try:
                 self._spent = {} if text is None else _read(text, self._day)
             except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
-                log.error("ai_budget_note_unreadable", note=(text or "")[:200])  # noqa: TRY400
+                log.error("ai_budget_note_unreadable", note=(text or "")[:200])  # noqa: TRY400 - no bug to trace
                 self._spent = {"": self._allowance.service_usd}
             self._opened = True
 
@@ -161,8 +162,8 @@ class Purse:
     async def _book(self) -> None:
         try:
             await self._keep()
-        except Exception as fault:  # noqa: BLE001 - the note is rather too high than lost
-            log.warning("ai_budget_not_kept", reason=repr(fault)[:200])
+        except StoreError as fault:  # The note stands as it was: rather too high than lost.
+            log.warning("ai_budget_not_kept", reason=str(fault)[:200])
 
     async def _keep(self) -> None:
         async with self._writing:

@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import structlog
 
-from bot.advisor.offline import RulesAdvisor
-from bot.app.keeper import Keeper
+from bot.advisor.gemini import GeminiConfig
+from bot.app.advisers import ModelPlan, hire_model, hire_rules
 from bot.app.report import Tally, report_of
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, World, WorldOptions
@@ -49,6 +49,7 @@ AGREE_S: Final = 5.0
 TTL_S: Final = 60.0  # for a person to read a card
 SCRIPTED_TTL_S: Final = 3.0
 PROGRESS_S: Final = 10.0
+DEMO_USD: Final = Decimal(10)  # pretend money for the pretend model
 TIMEFRAME: Final = "3m"  # a bar every six seconds at speed 30: a signal or two a minute
 SCRIPTED_TIMEFRAME: Final = "5m"
 RESYNC_S: Final = 2.0  # a sandbox that stalls lets our clock run ahead
@@ -224,15 +225,12 @@ def _service(options: DemoOptions, world: Any, tally: Tally) -> Service:
 
     def hire(clock: Clock, store: Store) -> Hired:
         if options.advisor == "rules":
-            return Hired(advisor=RulesAdvisor(clock=clock))
-        from bot.advisor.gemini import GeminiAdvisor, GeminiConfig
-
-        keeper = Keeper(store, user_id=OWNER, now_ms=clock.now_ms)
+            return hire_rules(clock, store)
         config = GeminiConfig(
             api_key=world["gemini"]["api_key"], base_url=world["gemini"]["base_url"]
         )
-        advisor = GeminiAdvisor(config, clock=clock, keep=keeper.keep)
-        return Hired(advisor=advisor, warm_up=advisor.warm_up, close=advisor.aclose)
+        plan = ModelPlan(gemini=config, service_usd=DEMO_USD, user_usd=DEMO_USD)
+        return hire_model(plan, clock, store)
 
     makers = Makers(
         world=make_world,

@@ -1,7 +1,8 @@
 """Documents kept while nobody waits: prompts, raw answers and snapshots, under their digest.
 
-`keep` gives the digest at once and writes behind: a document is for people who ask why, and no
-trade waits for it. Must not know: what is written in them.
+`keep` gives the digest at once and writes behind: prompts and answers are for people who ask why,
+and no trade waits for them. `kept` says when a document is durable. Must not know: what is written
+in them.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ class Keeper:
         self._store = store
         self._user_id = user_id
         self._now_ms = now_ms
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: set[asyncio.Task[bool]] = set()
 
     def keep(self, kind: str, text: str) -> str:
         """The digest a text is kept under; it is written soon, or said to be lost."""
@@ -39,14 +40,20 @@ class Keeper:
         task.add_done_callback(self._writing.discard)
         return digest
 
+    async def kept(self, kind: str, text: str) -> bool:
+        """Write a text at once; whether it is durable."""
+        return await self._write(kind, text, digest_of(text))
+
     async def close(self) -> None:
         """Wait for what is being written."""
         await asyncio.gather(*self._writing)
 
-    async def _write(self, kind: str, text: str, digest: str) -> None:
+    async def _write(self, kind: str, text: str, digest: str) -> bool:
         try:
             await self._store.put_document(
                 user_id=self._user_id, kind=kind, body=text, now_ms=self._now_ms()
             )
         except StoreError as fault:
             log.warning("document_not_kept", kind=kind, digest=digest, reason=str(fault))
+            return False
+        return True

@@ -1,11 +1,14 @@
-"""Lights of /status that need more than a line: how far the reading of history is.
+"""Lights of /status: what is heard of the world, and how far the reading of history is.
 
 Must not know: who asks.
 """
 
 from typing import Protocol
 
+from bot.app.worlds import World
 from bot.control.views.status import Light
+from bot.core.desk import Desk
+from bot.shell.clock import Clock
 from bot.venue.filling import WarmUp
 
 
@@ -21,3 +24,22 @@ def bars_light(market: Warming) -> Light:
     told = market.warmup()
     left = f", about {told.eta_s:.0f} s left" if told.eta_s else ""
     return Light(name="Bars", ok=True, detail=f"{told.done} of {told.total} windows{left}")
+
+
+def lights_of(world: World, desk: Desk, clock: Clock, adviser: str) -> list[Light]:
+    """What /status shows of the connections; ages in wall seconds. `adviser`: in words."""
+    moments = [mark[1] for s in world.symbols if (mark := world.market.mark_price(s)) is not None]
+    age_s = (clock.now_ms() - min(moments)) / 1000 / clock.speed if moments else 0.0
+    heard = f"{len(moments)} of {len(world.symbols)}"
+    return [
+        Light(
+            name="Prices",
+            ok=len(moments) == len(world.symbols),
+            detail=f"{heard}, oldest {max(age_s, 0):.1f} s",
+        ),
+        bars_light(world.market),
+        Light(name="Account", ok=desk.stream_ok and desk.ready, detail=""),
+        Light(name="REST", ok=True, detail=f"weight {world.weight_used} this minute"),
+        Light(name="Input", ok=True, detail="{} impossible, {} odd".format(*world.input_counts)),
+        Light(name="Adviser", ok=True, detail=adviser),
+    ]

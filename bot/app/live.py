@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from bot import settings as configuration
-from bot.advisor.gemini import GeminiAdvisor, GeminiConfig
-from bot.advisor.offline import RulesAdvisor
+from bot.advisor.budget import prices_of
+from bot.advisor.gemini import GeminiConfig
+from bot.app.advisers import ModelPlan, hire_model, hire_rules
 from bot.app.analysis import plan_analysis
-from bot.app.keeper import Keeper
 from bot.app.keys import ExchangeKeys, read_keys
 from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
@@ -186,6 +186,28 @@ def _options(settings: Settings, record: Path | None) -> ServiceOptions:
     )
 
 
+def model_plan(settings: Settings) -> ModelPlan:
+    """The model the settings name, with its money. Raises SettingFault for a bad price."""
+    assert settings.gemini_api_key is not None, "no key, no model"
+    try:
+        prices = prices_of(settings.gemini_prices)
+    except ValueError as fault:
+        raise SettingFault(f"GEMINI_PRICES: {fault}") from None
+    return ModelPlan(
+        gemini=GeminiConfig(
+            api_key=settings.gemini_api_key.get_secret_value(),
+            base_url=settings.gemini_base_url,
+            api_version=settings.gemini_api_version,
+            model=settings.gemini_model,
+            fallback=settings.gemini_fallback_model,
+            prices=prices,
+        ),
+        service_usd=settings.gemini_budget_usd,
+        user_usd=settings.gemini_user_budget_usd,
+        always=settings.fixed_symbols,
+    )
+
+
 def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers:
     def make_world(
         *,
@@ -221,21 +243,8 @@ def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers
     def hire(clock: Clock, store: Store) -> Hired:
         if settings.gemini_api_key is None:
             log.info("adviser_chosen", advisor="rules", reason="GEMINI_API_KEY is not set")
-            return Hired(advisor=RulesAdvisor(clock=clock))
-        keeper = Keeper(store, user_id=OWNER, now_ms=clock.now_ms)
-        config = GeminiConfig(
-            api_key=settings.gemini_api_key.get_secret_value(),
-            base_url=settings.gemini_base_url,
-            api_version=settings.gemini_api_version,
-            model=settings.gemini_model,
-        )
-        advisor = GeminiAdvisor(config, clock=clock, keep=keeper.keep)
-
-        async def let_go() -> None:
-            await advisor.aclose()
-            await keeper.close()
-
-        return Hired(advisor=advisor, warm_up=advisor.warm_up, close=let_go)
+            return hire_rules(clock, store)
+        return hire_model(model_plan(settings), clock, store)
 
     badge = settings.world.value.upper()
     control = ControlSettings(token=chat.token, base_url=chat.base_url, mode_badge=badge)

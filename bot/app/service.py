@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import structlog
 
 from bot.app.analysis import Analysis, AnalysisPlan
-from bot.app.lights import bars_light
+from bot.app.lights import lights_of
 from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
@@ -27,7 +27,7 @@ from bot.control.views.status import Light
 from bot.core.desk import Desk, reopened
 from bot.core.editing import renewed
 from bot.core.guard import StopForm
-from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised
+from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised, Tell
 from bot.core.presets import BotConfig
 from bot.core.timing import Timing
 from bot.core.universe import Rules
@@ -84,6 +84,9 @@ class Hired:
     advisor: Advisor
     warm_up: Callable[[], Coroutine[None, None, None]] = _nothing
     close: Callable[[], Coroutine[None, None, None]] = _nothing
+    detail: Callable[[], str] | None = None  # what /status shows of it; None: its name
+    listen: Callable[[Callable[[Tell], None]], None] | None = None  # where it tells people
+    by_model: bool = False  # it can open without a strategy's signal
 
 
 AdvisorMaker = Callable[[Clock, Store], Hired]
@@ -127,6 +130,7 @@ class Service:
         self._alive_s = 0.0
         self._engine: Engine | None = None
         self._early: list[Event] = []
+        self._hired: Hired | None = None
         self._watchlist: Watchlist | None = None
         self._analysis: Analysis | None = None
         self.control: TelegramControl | None = None
@@ -182,7 +186,7 @@ class Service:
             exposed=tuple(trade.symbol for trade in desk.working()),
         )
         self.world = world
-        hired = self._makers.advisor(self._clock, store)
+        hired = self._hired = self._makers.advisor(self._clock, store)
         try:
             await _prepared(world, began_s)
             engine = self._make_engine(store, world, hired, desk, seq)
@@ -235,6 +239,8 @@ class Service:
             seq=seq,
             on_beat=self._beat,
         )
+        if hired.listen is not None:
+            hired.listen(lambda told: self._notifier().tell(told, None, self._desk()))
         for observer in self._makers.observers:
             engine.watch(observer)
         self._engine = engine
@@ -339,7 +345,7 @@ class Service:
         return self.control
 
     def _lights(self, world: World, hired: Hired) -> list[Light]:
-        lights = _lights(world, self._desk(), self._clock, hired)
+        lights = lights_of(world, self._desk(), self._clock, _told_of(hired))
         return [*lights, *([self._analysis.light()] if self._analysis is not None else [])]
 
     def _beat(self) -> None:
@@ -364,7 +370,14 @@ class Service:
             waiting=engine.waiting,
             dropped=engine.dropped,
             seq=engine.seq,
+            adviser=_told_of(self._hired),
         )
+
+
+def _told_of(hired: Hired | None) -> str:
+    if hired is None:
+        return ""
+    return hired.advisor.name if hired.detail is None else hired.detail()
 
 
 async def _prepared(world: World, began_s: float) -> None:
@@ -428,22 +441,3 @@ async def _first(stop: asyncio.Event, loop: asyncio.Task[None]) -> None:
     waiting = asyncio.ensure_future(stop.wait())
     await asyncio.wait({waiting, loop}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-
-
-def _lights(world: World, desk: Desk, clock: Clock, hired: Hired) -> list[Light]:
-    """What /status shows of the connections; ages in wall seconds."""
-    moments = [mark[1] for s in world.symbols if (mark := world.market.mark_price(s)) is not None]
-    age_s = (clock.now_ms() - min(moments)) / 1000 / clock.speed if moments else 0.0
-    heard = f"{len(moments)} of {len(world.symbols)}"
-    return [
-        Light(
-            name="Prices",
-            ok=len(moments) == len(world.symbols),
-            detail=f"{heard}, oldest {max(age_s, 0):.1f} s",
-        ),
-        bars_light(world.market),
-        Light(name="Account", ok=desk.stream_ok and desk.ready, detail=""),
-        Light(name="REST", ok=True, detail=f"weight {world.weight_used} this minute"),
-        Light(name="Input", ok=True, detail="{} impossible, {} odd".format(*world.input_counts)),
-        Light(name="Adviser", ok=True, detail=hired.advisor.name),
-    ]

@@ -56,6 +56,7 @@ class Questions:
             version=QUESTION_VERSION,
             trade_id=command.trade_id,
             bot_id=command.bot_id,
+            user_id=config.user_id,
             symbol=command.symbol,
             purpose=command.purpose,
             asked_ms=now_ms,
