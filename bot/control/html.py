@@ -5,7 +5,6 @@ Must not know: what a message says, who reads it, how it is sent.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +12,7 @@ from html import escape, unescape
 from typing import Final
 
 from data.money import plain
+from data.untrusted import tidy
 
 TEXT_LENGTH_MAX: Final = 4096  # Telegram's limit for a message, counted after the tags are read
 CAPTION_LENGTH_MAX: Final = 1024
@@ -97,14 +97,12 @@ def moment(unix_ms: int, style: str, fallback: str) -> Html:
 
 def untrusted(value: str, limit: int = UNTRUSTED_LENGTH_MAX) -> str:
     """A stranger's or a model's text: one line, cut, without links, mentions or commands."""
-    tidy = unicodedata.normalize("NFC", value)
-    tidy = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in tidy)
-    tidy = " ".join(tidy.split())
-    tidy = _LINK.sub("[…]", tidy)
-    tidy = _MENTION.sub("", tidy)
-    tidy = _DOMAIN_DOT.sub("." + _ZERO_WIDTH, tidy)
-    tidy = _COMMAND.sub("/" + _ZERO_WIDTH, tidy)
-    return tidy if len(tidy) <= limit else tidy[: limit - 1].rstrip() + "…"
+    plain_line = tidy(value, limit + 1)  # one more than is shown says that there was more
+    plain_line = _LINK.sub("[…]", plain_line)
+    plain_line = _MENTION.sub("", plain_line)
+    plain_line = _DOMAIN_DOT.sub("." + _ZERO_WIDTH, plain_line)
+    plain_line = _COMMAND.sub("/" + _ZERO_WIDTH, plain_line)
+    return plain_line if len(plain_line) <= limit else plain_line[: limit - 1].rstrip() + "…"
 
 
 def plain_text(html: Html) -> str:

@@ -15,6 +15,7 @@ from bot.core.presets import BotConfig
 from data.candles import timeframe_ms
 from data.model import Direction
 from data.money import ZERO, plain
+from data.untrusted import tidy
 
 VERSIONS_KEPT: Final = 20  # a revert reaches this far back; the journal has all of them
 WORDS_MAX: Final = 12
@@ -261,8 +262,7 @@ def _notes(value: object) -> str:
 
 
 def _line(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())
+    return tidy(text, NOTES_LENGTH_MAX + 1)  # one more than is taken: too long is refused, not cut
 
 
 def _text(value: object) -> str:

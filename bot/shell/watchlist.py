@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from bot.core.desk import Desk
+from bot.core.directions import BotRemoved
 from bot.core.messages import BotConfigured, BotSwitched, ContractChanged
 from bot.core.universe import (
     Contract,
@@ -115,7 +116,7 @@ class Watchlist:
     def observe(self, record: StepRecord) -> None:
         """The desk made a step: a bot or a trade may have changed."""
         if record.changed or isinstance(
-            record.event, BotConfigured | BotSwitched | ContractChanged
+            record.event, BotConfigured | BotSwitched | BotRemoved | ContractChanged
         ):
             self._news.set()
 
