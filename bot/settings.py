@@ -122,8 +122,17 @@ class Settings(BaseSettings):
     )
     approval_mode: str = Field(
         "approve",
-        pattern="^(signal-only|approve|auto)$",
-        description="signal-only, approve or auto: who has the last word on an entry",
+        pattern="^(signal-only|approve|auto|auto-below)$",
+        description="signal-only, approve, auto or auto-below: who has the last word on an entry",
+    )
+    auto_notional_usdt_max: Decimal = Field(
+        Decimal(0), ge=0, le=10_000_000, description="auto-below asks for positions worth more"
+    )
+    auto_risk_usdt_max: Decimal = Field(
+        Decimal(0), ge=0, le=1_000_000, description="auto-below asks when more is lost at the stop"
+    )
+    auto_risk_pct_max: Decimal = Field(
+        Decimal(0), ge=0, le=10, description="the same, in percent of the wallet"
     )
     risk_per_trade: Decimal = Field(
         Decimal("1.0"), ge=Decimal("0.01"), le=10, description="percent of the wallet at the stop"

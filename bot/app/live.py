@@ -30,7 +30,7 @@ from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.guard import StopForm
-from bot.core.presets import ApprovalMode, BotConfig, faults_of, from_preset
+from bot.core.presets import AUTO_BOUNDS, ApprovalMode, BotConfig, faults_of, from_preset
 from bot.core.universe import Rules
 from bot.sandbox.telegram_server import make_token, serve_telegram
 from bot.settings import Mode, Settings
@@ -105,6 +105,7 @@ def default_bot(settings: Settings) -> BotConfig:
     """
     given = {
         "approval_mode": ("approval_mode", ApprovalMode(settings.approval_mode)),
+        **{name: (name, getattr(settings, name)) for name in AUTO_BOUNDS},
         "risk_pct": ("risk_per_trade", settings.risk_per_trade),
         "score_threshold": ("score_threshold", settings.score_threshold),
         "signals_per_day_max": ("max_signals_per_day", settings.max_signals_per_day),

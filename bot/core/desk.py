@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from bot.core import directing, entries, hearing, machine, reconcile
+from bot.core import answering, directing, entries, hearing, machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
 from bot.core.desk_state import DayCount, Desk
 from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
@@ -358,7 +358,7 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     CloseRequested: _close_requested,
     PriceReached: _stop_move,
     StopMoveRequested: _stop_move,
-    CardAnswered: entries.card_answered,
+    CardAnswered: answering.card_answered,
     SignalRaised: entries.signal_raised,
     DecisionArrived: entries.decision_arrived,
     OrderReported: _order_event,

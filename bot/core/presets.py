@@ -28,6 +28,7 @@ class ApprovalMode(StrEnum):
     SIGNAL_ONLY = "signal-only"
     APPROVE = "approve"
     AUTO = "auto"
+    AUTO_BELOW = "auto-below"  # by itself up to a size and a risk, beyond them a person is asked
 
 
 class AiMode(StrEnum):
@@ -81,6 +82,10 @@ class BotConfig:
     trend_timeframe: str = ""  # a longer one whose bars strategies may ask; "": none
     approval_mode: ApprovalMode = ApprovalMode.APPROVE
     approval_ttl_ms: int = 5 * MINUTE_MS
+    # Of auto-below: every bound that is set must hold, else a person is asked; 0: not a bound.
+    auto_notional_usdt_max: Decimal = ZERO
+    auto_risk_usdt_max: Decimal = ZERO  # lost at the stop, with fees
+    auto_risk_pct_max: Decimal = ZERO  # the same, of the wallet
     ai_mode: AiMode = AiMode.EXECUTOR
     entry_kind: OrderKind = OrderKind.MARKET
     entry_timeout_ms: int = MINUTE_MS
@@ -237,6 +242,7 @@ def trading_hours_of(config: BotConfig) -> hours.Hours:
     )
 
 
+AUTO_BOUNDS: Final = ("auto_notional_usdt_max", "auto_risk_usdt_max", "auto_risk_pct_max")
 # A choice, and the number it cannot do without.
 _NEEDED: Final = (
     ("sizing", Sizing.MARGIN_TARGET, "margin_target_usdt"),
@@ -252,6 +258,13 @@ def _between(config: BotConfig) -> list[str]:
         for choice, value, needed in _NEEDED
         if getattr(config, choice) is value and getattr(config, needed) == 0
     ]
+    if config.approval_mode is ApprovalMode.AUTO_BELOW and not any(
+        getattr(config, name) for name in AUTO_BOUNDS
+    ):
+        found.append(
+            f"approval_mode is auto-below; at least one of {', '.join(AUTO_BOUNDS)} must be above "
+            "0, all are 0."
+        )
     if config.compounding and config.sizing is not Sizing.AMOUNT:
         found.append(f"compounding is True; it needs sizing amount, not {config.sizing.value}.")
     if config.stop_distance_bps_min >= config.stop_distance_bps_max:
@@ -296,6 +309,9 @@ BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
         ("margin_target_usdt", "0", "1000000"),
         ("amount_usdt", "0", "10000000"),
         ("notional_usdt_min", "0", "1000000"),
+        ("auto_notional_usdt_max", "0", "10000000"),
+        ("auto_risk_usdt_max", "0", "1000000"),
+        ("auto_risk_pct_max", "0", "10"),
         ("account_open_trades_max", "0", "100"),
         ("stop_pct", "0", "90"),
         ("target_pct", "0", "1000"),

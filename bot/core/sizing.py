@@ -32,6 +32,7 @@ class Funds:
     risk_pct_max: Decimal | None = None  # memory's limit
     share: Decimal = ONE  # of the planned size (half: 0.5)
     quantity_max: Decimal | None = None  # what a person agreed to, in base units
+    risk_usdt_max: Decimal | None = None  # and the loss at the stop that was agreed to
     quantity_wanted: Decimal | None = None  # what the adviser suggests, in base units
     earned_usdt: Decimal = ZERO  # by this bot, ever: after fees and funding
 
@@ -56,6 +57,7 @@ def plan_of(
         percent_of(funds.wallet_usdt, config.notional_pct_max) / entry,
         quantity_max,
         quantity_max if funds.quantity_max is None else funds.quantity_max,
+        quantity_max if funds.risk_usdt_max is None else _agreed(funds, loss_per_unit),
         quantity_max if wanted is None else wanted,
         quantity_max if _waits(config, funds) else margin_free * leverage / entry,
     )
@@ -96,6 +98,15 @@ def _budget_usdt(config: BotConfig, funds: Funds) -> Decimal:
     if funds.risk_pct_max is not None:
         risk_pct = min(risk_pct, funds.risk_pct_max)
     return percent_of(funds.wallet_usdt, risk_pct) * funds.share
+
+
+def _agreed(funds: Funds, loss_per_unit: Decimal) -> Decimal:
+    """Base units that lose no more than was agreed to; not cut by a division's last digit."""
+    assert funds.risk_usdt_max is not None, "nobody agreed to a risk"
+    agreed = funds.quantity_max
+    if agreed is not None and agreed * loss_per_unit <= funds.risk_usdt_max:
+        return agreed
+    return funds.risk_usdt_max / loss_per_unit
 
 
 def _waits(config: BotConfig, funds: Funds) -> bool:

@@ -209,6 +209,32 @@ class Approval:
     checks: tuple[Check, ...] = ()
 
 
+class Effect(StrEnum):
+    """What came of a person's answer to a card."""
+
+    ORDERED = "ordered"
+    ASKED_AGAIN = "asked again"  # the price had moved
+    NO_PRICE = "no fresh price"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    TAKEN_BACK = "taken back"  # a no that came after somebody's yes
+    TOO_LATE = "too late"
+    DECIDED = "decided already"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One word of a person on a card, also one that decided nothing."""
+
+    verb: str  # "approve", "reject" or "half"
+    user_id: str
+    answered_ms: int
+    shown_ms: int  # when the card was put out; how long it took is the difference
+    effect: Effect
+    confirmed: bool = False  # having seen that the price moved
+    mark_price: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """One position's life with everything `/why` has to say about it."""
@@ -244,6 +270,10 @@ class Trade:
     moved_ms: int = 0  # the latest moment at which the exchange says something was filled
     decide_by_ms: int | None = None
     card_expires_ms: int | None = None
+    card_shown_ms: int = 0  # when its card was put out; 0: it never had one
+    auto_checks: tuple[Check, ...] = ()  # bounds of auto-below; one that failed: hence the card
+    moved_price: Decimal | None = None  # the price at which "approve anyway?" was asked last
+    answers: tuple[Answer, ...] = ()  # of people to its card, oldest first, bounded
     entry_expires_ms: int | None = None
     unprotected_since_ms: int | None = None
     unprotected_ms: int = 0  # how long the position was bare before its stop was confirmed

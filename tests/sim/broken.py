@@ -12,6 +12,7 @@ import pytest
 
 from bot.core import (
     adopting,
+    answering,
     asking,
     closing,
     desk,
@@ -114,7 +115,7 @@ def _trusts_one_view(patch: pytest.MonkeyPatch) -> None:
 
 
 def _obeys_any_tap(patch: pytest.MonkeyPatch) -> None:
-    answered = entries.card_answered
+    answered = answering.card_answered
 
     def any_tap(draft: Any, event: CardAnswered) -> None:
         trade = draft.desk.trades.get(event.trade_id)
@@ -167,7 +168,8 @@ def _never_asks(patch: pytest.MonkeyPatch) -> None:
 
 
 def _trusts_an_old_price(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(entries, "_is_fresh", lambda draft, mark_ms: True)
+    for room in (answering, entries):
+        patch.setattr(room, "is_fresh", lambda draft, mark_ms: True)
 
 
 def _forgets_a_wake(patch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ MODES: Final[dict[ApprovalMode, str]] = {
     ApprovalMode.SIGNAL_ONLY: mark("signals only"),
     ApprovalMode.APPROVE: mark("asks for approval"),
     ApprovalMode.AUTO: mark("trades by itself"),
+    ApprovalMode.AUTO_BELOW: mark("trades by itself within its bounds, else asks"),
 }
 
 
