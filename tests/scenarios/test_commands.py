@@ -137,7 +137,10 @@ def test_json_commands_print_json_and_nothing_else(tmp_path: Path) -> None:
         + "".join(f"BTCUSDT,continuation,{n},-1,{100 - n}\n" for n in (1, 2, 3))
     )
     verdicts = bot(tmp_path, "memory", "--trades", "trades.csv", "--now", "10", "--json")
-    assert [row["rule"] for row in json.loads(verdicts.stdout)] == ["loss_streak_pause"]
+    assert [row["rule"] for row in json.loads(verdicts.stdout)] == [
+        "loss_streak_pause",
+        "symbol_cooldown",
+    ]
     assert json.loads(bot(tmp_path, "commands", "--json").stdout)
     assert json.loads(bot(tmp_path, "strategies", "--json").stdout)
 
