@@ -17,7 +17,8 @@ from bot.advisor.purse import Allowance, Purse
 from bot.advisor.recording import RecordingAdvisor
 from bot.advisor.thrifty import ThriftyAdvisor
 from bot.app.keeper import Keeper
-from bot.app.service import OWNER, Hired
+from bot.app.people import OWNER
+from bot.app.service import Hired
 from bot.shell.clock import Clock
 from data.store.store import Store
 

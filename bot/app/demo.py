@@ -25,8 +25,9 @@ import structlog
 
 from bot.advisor.gemini import GeminiConfig
 from bot.app.advisers import ModelPlan, hire_model, hire_rules
+from bot.app.people import OWNER
 from bot.app.report import Tally, report_of
-from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
+from bot.app.service import Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.messages import BotSwitched, CloseRequested

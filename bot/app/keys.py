@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot import settings as configuration
-from bot.app.service import OWNER, ensure_people
+from bot.app.people import OWNER, ensure_people
 from bot.settings import Settings
 from bot.shell.clock import SystemClock
 from bot.shell.errors import SettingFault

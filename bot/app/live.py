@@ -26,7 +26,8 @@ from bot.advisor.gemini import GeminiConfig
 from bot.app.advisers import ModelPlan, hire_model, hire_rules
 from bot.app.analysis import plan_analysis
 from bot.app.keys import ExchangeKeys, read_keys
-from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
+from bot.app.people import OWNER
+from bot.app.service import Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.guard import StopForm

@@ -20,6 +20,7 @@ import structlog
 
 from bot.app.analysis import Analysis, AnalysisPlan
 from bot.app.lights import lights_of
+from bot.app.people import OWNER, ensure_people
 from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
@@ -41,14 +42,14 @@ from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
 from bot.shell.process import rss_mb_peak
 from bot.shell.questions import Questions
 from bot.shell.recorder import LineRecord, Recorder, load_desk
+from bot.shell.shadows import ShadowLedger
 from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd
 from bot.shell.watchlist import Watchlist
 from data.model import Candle
-from data.store.rows import AccountRow, UserRole, UserRow
 from data.store.store import Store
+from memory.shadow import Costs
 
-OWNER: Final = "owner"
 READY_S: Final = 90.0
 PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is asked again
 LOOK_S: Final = 0.02
@@ -102,6 +103,7 @@ class ServiceOptions:
     bots: tuple[BotConfig, ...] = ()
     universe: Rules | None = None  # None: what the world watches at first, and what bots name
     stop_form: StopForm = StopForm.CLOSE_POSITION
+    shadow_costs: Costs = field(default_factory=Costs)
     metrics_port: int = 0
     record: Path | None = None
     notify_address: str | None = None
@@ -133,6 +135,7 @@ class Service:
         self._hired: Hired | None = None
         self._watchlist: Watchlist | None = None
         self._analysis: Analysis | None = None
+        self._shadows: ShadowLedger | None = None
         self.control: TelegramControl | None = None
         self.world: World | None = None
         self.recovered = asyncio.Event()  # the desk has read its account
@@ -198,7 +201,16 @@ class Service:
                 sink=self._post,
                 notifier=self._notifier(),
             )
-            analyst_ears.append(self._analysis.hear)
+            self._shadows = ShadowLedger(
+                account_id=options.account_id,
+                store=store,
+                market=world.market,
+                clock=self._clock,
+                read_trade=Recorder.read_trade,
+                costs=options.shadow_costs,
+            )
+            engine.watch(self._shadows.observe)
+            analyst_ears += [self._analysis.hear, self._shadows.hear]
             await self._run_all(engine, world, hired, stop, began_s)
         finally:
             await hired.close()
@@ -279,7 +291,9 @@ class Service:
                 world_tasks = [group.create_task(task) for task in world.tasks()]
                 world_tasks.append(group.create_task(self.watchlist.run(), name="watchlist"))
                 assert self._analysis is not None, "made with the world"
+                assert self._shadows is not None, "made with the world"
                 world_tasks += [group.create_task(task) for task in self._analysis.tasks()]
+                world_tasks.append(group.create_task(self._shadows.run(), name="shadows"))
                 eye = MarkWatch(
                     desk_of=self._desk, mark_price=world.market.mark_price, sink=self._post
                 )
@@ -406,35 +420,6 @@ def _wanted_bots(desk: Desk, wanted: Sequence[BotConfig]) -> list[Event]:
         if config.bot_id not in desk.bots:
             events.append(BotSwitched(bot_id=config.bot_id, running=True, by="settings"))
     return events
-
-
-async def ensure_people(
-    store: Store, account_id: str, venue_name: str, now_ms: int, owner_chat: int | None = None
-) -> None:
-    """Make the owner's and the account's rows where they are missing; both are needed first."""
-    owner = await store.owner()
-    if owner is not None and owner.telegram_id is None and owner_chat is not None:
-        await store.update_user(replace(owner, telegram_id=owner_chat))
-    if owner is None:
-        row = UserRow(
-            user_id=OWNER,
-            telegram_id=owner_chat,
-            role=UserRole.OWNER,
-            name="",
-            language="en",
-            created_ms=now_ms,
-        )
-        await store.add_user(row)
-    if await store.account(account_id) is None:
-        await store.put_account(
-            AccountRow(
-                account_id=account_id,
-                user_id=OWNER,
-                label=account_id,
-                venue=venue_name,
-                created_ms=now_ms,
-            )
-        )
 
 
 async def _first(stop: asyncio.Event, loop: asyncio.Task[None]) -> None:

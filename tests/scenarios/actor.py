@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from bot.advisor.offline import RulesAdvisor
-from bot.app.service import OWNER, Hired, Makers, Service, ServiceOptions
+from bot.app.people import OWNER
+from bot.app.service import Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.guard import StopForm

@@ -28,7 +28,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.app.service import OWNER, Service
+from bot.app.people import OWNER
+from bot.app.service import Service
 from bot.core.facts import booked
 from bot.core.messages import CloseRequested
 from bot.core.presets import ApprovalMode, BotConfig

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from bot.app.service import OWNER, Service
+from bot.app.people import OWNER
+from bot.app.service import Service
 from bot.core.guard import StopForm
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.trade import OrderState, Phase, Role, Trade

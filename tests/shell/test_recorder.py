@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.service import ensure_people
+from bot.app.people import ensure_people
 from bot.core.desk import Desk
 from bot.core.desk_draft import CLOSED_KEPT_MAX, closed_trade_of
 from bot.core.messages import PanicPressed, Tell
