@@ -167,9 +167,11 @@ async def tapped(world: World, tap: Tap, token: TokenRow) -> None:
     """A change, a deletion or a revert was confirmed; a late tap does nothing."""
     look, verb = await world.look(tap.user), Verb(token.verb)
     assert verb in VERBS, f"not an editor's verb: {verb}"
-    fresh = await tap.answer("", False)
-    if not fresh or not await world.tokens.use(token, world.clock.now_ms()):
-        if verb is not Verb.REVERT and fresh:
+    now_ms = world.clock.now_ms()
+    if not await tap.answer("", False):
+        return  # Telegram held it back for too long; the button still stands.
+    if not await world.tokens.use(token, now_ms):
+        if now_ms >= token.expires_ms and verb is not Verb.REVERT:
             rewrite(world, tap, look.words.say("That answer came too late. Please say it again."))
         return
     by = tap.user.user_id

@@ -11,6 +11,7 @@ import pytest
 
 from bot.core.desk import Desk
 from bot.core.desk import step as desk_step
+from bot.core.directions import BotRemoved
 from bot.core.messages import BotConfigured, BotSwitched, ContractChanged, Event
 from bot.core.trade import Phase, Trade
 from bot.core.universe import Contract, Reason, Rules
@@ -212,6 +213,17 @@ async def test_a_bot_made_in_chat_is_watched_for_without_a_restart() -> None:
         found.hear(BotSwitched(bot_id="new", running=False, by="owner"))
         await found.until(lambda: list(found.feed.watched) == ["S0USDT"])
         assert "volumes" not in found.feed.asked
+
+
+async def test_a_bot_that_is_deleted_is_no_longer_watched_for() -> None:
+    """Its symbols leave with it, without a rotation."""
+    made = config(bot_id="new", symbols=("S5USDT",))
+    async with working(Watching(Rules(fixed=("S0USDT",), top=0))) as found:
+        found.hear(BotConfigured(config=made, by="owner"))
+        found.hear(BotSwitched(bot_id="new", running=True, by="owner"))
+        await found.until(lambda: "S5USDT" in found.feed.watched)
+        found.hear(BotRemoved(bot_id="new", by="owner"))
+        await found.until(lambda: list(found.feed.watched) == ["S0USDT"])
 
 
 async def test_volumes_are_read_by_market_time() -> None:
