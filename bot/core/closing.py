@@ -11,12 +11,14 @@ from bot.core.draft import Draft, text_of
 from bot.core.facts import booked, fills_missing, held, is_book_known, is_flat, is_turned, seen
 from bot.core.messages import AskFunding, Level, Tell
 from bot.core.refusals import TRY_AGAIN
-from bot.core.trade import OrderState, Outcome, Phase, Role, Trade
+from bot.core.trade import Order, OrderState, Outcome, Phase, Role, Trade
 from data.model import ExitReason, FillCause, OrderKind
 from data.money import ZERO, floor_to
 
 HOUR_MS: Final = 3_600_000  # the shortest funding interval
 FUNDING_SLACK_MS: Final = 60_000  # the exchange may book a payment this much off the hour
+CLOSES_KEPT: Final = 8  # refused closes a record keeps: a ban of days must not make it grow
+CLOSES_ALARMED: Final = 4  # refused so often, a person must look
 
 
 def close(draft: Draft, reason: ExitReason, note: str) -> None:
@@ -116,11 +118,12 @@ def _reduce(draft: Draft) -> None:
         ask_fills(draft)
         pause_ms = draft.timing.close_again_ms * 2 ** min(last.attempt, 5)
         draft.set(close_at_ms=draft.now_ms + pause_ms)
-        draft.tell("close_refused", Level.WARNING, reason=last.refusal_text)
+        _tell_refused(draft, last)
         if last.refusal_code not in TRY_AGAIN:
             _clear_exits(draft)
         return
     draft.set(close_at_ms=None)
+    _forget_refused(draft)
     assert draft.trade.direction is not None
     draft.place(
         Role.CLOSE,
@@ -129,6 +132,27 @@ def _reduce(draft: Draft) -> None:
         quantity=_piece(draft.trade),
         reduce_only=True,
     )
+
+
+def _tell_refused(draft: Draft, last: Order) -> None:
+    # A ban may last for days: it is told at the first, second, fourth, eighth ... refusal.
+    times = last.attempt + 1
+    if times & (times - 1) == 0:
+        level = Level.ALARM if times >= CLOSES_ALARMED else Level.WARNING
+        draft.tell("close_refused", level, reason=last.refusal_text, times=str(times))
+
+
+def _forget_refused(draft: Draft) -> None:
+    # Surely not taken, so no fill of theirs can come; the journal still has each of them.
+    nothing = [
+        order.order_id
+        for order in draft.trade.of_role(Role.CLOSE)
+        if order.state is OrderState.REFUSED and not order.filled and not order.venue_order_ids
+    ]
+    gone = frozenset(nothing[:-CLOSES_KEPT])
+    if gone:
+        kept = tuple(order for order in draft.trade.orders if order.order_id not in gone)
+        draft.set(orders=kept)
 
 
 def _piece(trade: Trade) -> Decimal:

@@ -13,7 +13,7 @@ import structlog
 
 from bot.core.messages import Event, OrderMissing, OrderRefused, OrderReported, SnapshotTaken
 from bot.core.trade import Order, Role, read_order_id
-from bot.shell.clock import wall_sleep_s
+from bot.shell.clock import wall_monotonic_s, wall_sleep_s
 from bot.venue.rest import RestClient
 from bot.venue.watch import OVER
 from bot.venue.wire_errors import Answer
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 COUNTDOWN_MS: Final = 120_000  # the exchange's own suggestion, with a heartbeat of 30 s
 HEARTBEAT_MS: Final = 30_000
 HEARTBEAT_S_MIN: Final = 1.0  # wall; a pretend world that runs faster than this has no switch
+FRESH_PART: Final = 0.5  # of a heartbeat: wound up so lately, it is left alone
 SETTLE_S: Final = 0.05  # wall; a burst of changes is one heartbeat
 
 
@@ -35,7 +36,7 @@ class DeadMan:
         self._rest = rest
         self._account_id = account_id
         self._resting: dict[str, tuple[str, int]] = {}  # order id -> (symbol, sent at)
-        self._armed: set[str] = set()
+        self._armed: dict[str, float] = {}  # symbol -> wall seconds when it was wound up last
         self._changed = asyncio.Event()
 
     @property
@@ -79,23 +80,27 @@ class DeadMan:
         while True:
             period_s = HEARTBEAT_MS / 1000 / self._rest.clock.speed
             try:
-                async with asyncio.timeout(period_s if self._armed else None):
+                async with asyncio.timeout(period_s if self._armed or self._resting else None):
                     await self._changed.wait()
             except TimeoutError:
                 pass
             self._changed.clear()
             if period_s >= HEARTBEAT_S_MIN:
-                await self._beat()
+                await self._beat(period_s)
             await wall_sleep_s(SETTLE_S)
 
-    async def _beat(self) -> None:
+    async def _beat(self, period_s: float) -> None:
         wanted = {symbol for symbol, _ in self._resting.values()}
-        for symbol in sorted(self._armed - wanted):
+        for symbol in sorted(self._armed.keys() - wanted):
             if await self._wind(symbol, 0):
-                self._armed.discard(symbol)
+                self._armed.pop(symbol, None)
         for symbol in sorted(wanted):
+            # It weighs ten: another symbol's change is no reason to wind up this one again.
+            now_s = wall_monotonic_s()
+            if now_s - self._armed.get(symbol, -period_s) < period_s * FRESH_PART:
+                continue
             if await self._wind(symbol, COUNTDOWN_MS):
-                self._armed.add(symbol)
+                self._armed[symbol] = now_s
 
     async def _wind(self, symbol: str, countdown_ms: int) -> bool:
         outcome = await self._rest.send(countdown_request(symbol, countdown_ms))

@@ -13,7 +13,9 @@ from bot.core.messages import (
     AskPosition,
     CancelOrder,
     FundingListed,
+    Level,
     PanicPressed,
+    Tell,
 )
 from bot.core.trade import Order, OrderState, Outcome, Phase, Role
 from data.model import ExitReason, FillCause, Funding, OrderKind, OrderStatus, Side
@@ -87,6 +89,28 @@ def test_a_refused_close_is_sent_again_after_looking() -> None:
     case.see(first.quantity).wait(600)
     (second,) = case.placed(Role.CLOSE)
     assert second.attempt == 1
+
+
+def test_a_close_refused_for_hours_neither_floods_the_chat_nor_swells_the_record() -> None:
+    """A ban: it goes on being tried, is told ever more rarely and louder; old tries are dropped."""
+    case = Case().to_active().ask_close()
+    held, until_ms = case.latest(Role.ENTRY).filled, case.now_ms + 2 * 3_600_000
+    while case.now_ms < until_ms:
+        if case.latest(Role.CLOSE).state is OrderState.SENT:
+            case.refuse(case.latest(Role.CLOSE), 0)
+        case.see(held).wait(1_000)
+    tried = len(case.ever_placed(Role.CLOSE))
+    assert tried > 400
+    assert len({order.order_id for order in case.ever_placed(Role.CLOSE)}) == tried
+    told = [c for c in case.all_said if isinstance(c, Tell) and c.kind == "close_refused"]
+    assert [c.level for c in told[:4]] == [*[Level.WARNING] * 2, *[Level.ALARM] * 2]
+    assert len(told) == tried.bit_length()
+    assert len(case.trade().orders) < 15
+    case.finish(case.latest(Role.CLOSE), held).see(0)
+    for role in (Role.STOP, Role.TARGET):
+        case.report(case.latest(role), OrderStatus.EXPIRED)
+    case.feed(FundingListed(symbol=SYMBOL, since_ms=0, asked_ms=case.now_ms, funding=()))
+    assert case.phase is Phase.IDLE
 
 
 def test_a_pause_that_is_no_longer_needed_wakes_nobody() -> None:

@@ -86,6 +86,16 @@ async def test_it_beats_while_the_entry_rests(monkeypatch: pytest.MonkeyPatch) -
         assert set(_told(script)) == {("BTCUSDT", "120000")}
 
 
+async def test_forty_entries_one_after_the_other_wind_up_forty_countdowns() -> None:
+    """A countdown weighs ten of the minute's 2,400: a new entry winds up its own symbol only."""
+    symbols = [f"S{number:02}USDT" for number in range(40)]
+    async with _running() as (script, switch):
+        for symbol in symbols:
+            switch.note_sent(replace(RESTING, order_id=f"e-{symbol}", symbol=symbol))
+            await wait_for(lambda symbol=symbol: symbol in switch.armed)
+        assert [symbol for symbol, _ in _told(script)] == symbols
+
+
 async def test_other_orders_are_left_alone() -> None:
     """Market entries do not rest, and exits must stand whatever becomes of us."""
     async with _running() as (script, switch):
@@ -113,11 +123,15 @@ async def test_an_entry_that_does_not_rest_is_forgotten(how: str) -> None:
         assert _told(script)[-1] == ("BTCUSDT", "0")
 
 
-async def test_a_countdown_that_was_not_set_is_not_believed() -> None:
-    """It is tried again with the next change or beat."""
+async def test_a_countdown_that_was_not_set_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is tried again with the next beat, also when nothing else is wound up."""
+    monkeypatch.setattr(deadman, "HEARTBEAT_MS", 20)
+    monkeypatch.setattr(deadman, "HEARTBEAT_S_MIN", 0.01)
     async with _running(no(404, None, "")) as (script, switch):
         switch.note_sent(RESTING)
-        await wait_for(lambda: len(_told(script)) == 1)
+        await wait_for(lambda: len(_told(script)) >= 2)
         assert not switch.armed
 
 
