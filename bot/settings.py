@@ -150,6 +150,12 @@ class Settings(BaseSettings):
         pattern="^(mark_price|contract_price)$",
         description="mark_price or contract_price: the price that fires stops and targets",
     )
+    shadow_fee_bps: float = Field(
+        5.0, ge=0, le=100, description="taker fee of a signal that was kept out, each way"
+    )
+    shadow_slippage_bps: float = Field(
+        2.0, ge=0, le=100, description="slippage of such a signal, each way"
+    )
 
     fixed_symbols: Annotated[tuple[Symbol, ...], NoDecode] = Field(
         ("BTCUSDT", "ETHUSDT", "BNBUSDT"), min_length=1, description="always watched"

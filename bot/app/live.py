@@ -43,6 +43,7 @@ from bot.venue.gateway import GatewayOptions
 from bot.venue.wire_requests import WorkingType
 from data.store.errors import StoreError
 from data.store.store import Store
+from memory.shadow import Costs
 
 ACCOUNT: Final = "main"
 DEFAULT_BOT: Final = "signals"
@@ -181,6 +182,9 @@ def _options(settings: Settings, record: Path | None) -> ServiceOptions:
         bots=(default_bot(settings),),
         universe=universe_rules(settings),
         stop_form=StopForm(settings.stop_form),
+        shadow_costs=Costs(
+            fee_bps=settings.shadow_fee_bps, slippage_bps=settings.shadow_slippage_bps
+        ),
         metrics_port=settings.metrics_port,
         record=record,
         notify_address=configuration.notify_address(),
