@@ -12,6 +12,7 @@ from typing import Final
 
 from bot.core.desk_draft import DeskDraft
 from bot.core.messages import Level, PositionSeen, SnapshotTaken
+from bot.core.sheltering import shelter_level
 from bot.core.sides import held_both_ways
 from bot.core.trade import (
     HOLDING,
@@ -142,12 +143,14 @@ def adopt(draft: DeskDraft, snapshot: SnapshotTaken, found: list[Found]) -> bool
             continue
         trade = _trade_of(draft, position, own, instrument, book)
         draft.put(replace(trade, position_seen_ms=snapshot.asked_ms))
+        default = {"price": format(trade.stop_level, "f")} if trade.stop_level else {}
         draft.tell(
             "adopted",
             Level.ALARM,
             trade.trade_id,
             symbol=trade.symbol,
             quantity=format(position.quantity, "f"),
+            **default,
         )
         seen = PositionSeen(
             symbol=position.symbol,
@@ -279,8 +282,23 @@ def _trade_of(
         unprotected_since_ms=None if guarded else now_ms,
         alarm_at_ms=None if guarded else now_ms + draft.desk.timing.unprotected_alarm_ms,
         position_seen=position.quantity,
+        stop_level=_stop_level(draft, base, orders, position),
         note="adopted: found at the exchange, but not in the record",
     )
+
+
+def _stop_level(
+    draft: DeskDraft, base: Trade, orders: Iterable[Order], position: Position
+) -> Decimal | None:
+    """As the record knows it; without a plan where a stop of ours rests, or a default."""
+    if base.plan is not None:
+        return base.stop_level
+    for order in orders:
+        if order.role is Role.STOP and order.trigger_price is not None:
+            return order.trigger_price
+    bot = draft.desk.bots.get(base.bot_id)
+    bps_max = bot.stop_distance_bps_max if bot is not None else None
+    return shelter_level(position, base.instrument, bps_max)
 
 
 def _order_of(one: Found, direction: Direction, draft: DeskDraft) -> Order:

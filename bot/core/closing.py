@@ -116,7 +116,8 @@ def _reduce(draft: Draft) -> None:
         # The last one came to nothing: find out why before the next.
         ask_position(draft)
         ask_fills(draft)
-        pause_ms = draft.timing.close_again_ms * 2 ** min(last.attempt, 5)
+        doublings = min(len(trade.of_role(Role.CLOSE)) - 1, 5)
+        pause_ms = draft.timing.close_again_ms * 2**doublings
         draft.set(close_at_ms=draft.now_ms + pause_ms)
         _tell_refused(draft, last)
         if last.refusal_code not in TRY_AGAIN:

@@ -4,12 +4,14 @@ Must not know: what a good change is.
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bot.core.messages import CancelOrder, Command, Level, PlaceOrder, Tell
 from bot.core.timing import Timing
 from bot.core.trade import Order, Role, Trade, order_id_of
 from data.records import revised
+
+FORGOTTEN_ATTEMPTS: Final = 50  # a life without a record may have used the numbers below
 
 
 class Draft:
@@ -50,6 +52,8 @@ class Draft:
         trade = self.trade
         # Not how many there are: an adopted record may lack those that came to nothing.
         attempt = max((o.attempt for o in trade.of_role(role)), default=-1) + 1
+        if trade.adopted and trade.plan is None:
+            attempt = max(attempt, FORGOTTEN_ATTEMPTS)
         order = Order(
             order_id=order_id_of(trade.account_id, trade.bot_id, trade.trade_id, role, attempt),
             role=role,

@@ -49,10 +49,15 @@ class Wish:
 
 def level_of(trade: Trade, role: Role) -> Decimal:
     """Where the stop or the target belongs now."""
-    assert trade.plan is not None, "an adopted position has no levels"
-    if role is Role.TARGET:
-        return trade.plan.target_price
-    return trade.plan.stop_price if trade.stop_level is None else trade.stop_level
+    if role is Role.STOP and trade.stop_level is not None:
+        return trade.stop_level
+    assert trade.plan is not None, "an adopted position has no other levels"
+    return trade.plan.target_price if role is Role.TARGET else trade.plan.stop_price
+
+
+def has_level(trade: Trade) -> bool:
+    """Whether anybody knows where its stop belongs: not of one taken up by an older version."""
+    return trade.plan is not None or trade.stop_level is not None
 
 
 def wish_of(trade: Trade, role: Role) -> Wish:
@@ -72,12 +77,13 @@ def serves(trade: Trade, order: Order) -> bool:
     A stop tighter than wished serves too (an old record finds one that was moved since): it is
     never loosened.
     """
-    wished, level = level_of(trade, order.role), order.trigger_price
     if not covers(trade, order):
         return False
+    wished, level = level_of(trade, order.role), order.trigger_price
+    if trade.plan is None:
+        return True  # What was found is better than our default.
     if order.role is not Role.STOP or level is None:
         return level is None or level == wished
-    assert trade.plan is not None
     return not is_tighter(trade.plan, wished, level)
 
 
@@ -137,8 +143,7 @@ def waits(draft: Draft, order: Order) -> bool:
 
 
 def _by_quantity(trade: Trade, role: Role) -> bool:
-    assert trade.plan is not None, "an adopted position has no form"
-    wanted = trade.plan.guard.form is StopForm.QUANTITY
+    wanted = trade.plan is not None and trade.plan.guard.form is StopForm.QUANTITY
     last = trade.latest(role)
     if last is not None and last.state is OrderState.REFUSED:
         # What one form is refused for, the other may be let in with.
@@ -150,13 +155,13 @@ def _by_quantity(trade: Trade, role: Role) -> bool:
 
 
 def _place(draft: Draft, role: Role) -> Order:
-    trade = draft.trade
-    assert trade.plan is not None
+    trade, direction = draft.trade, draft.trade.direction
+    assert direction is not None, "what is guarded is held"
     wish = wish_of(trade, role)
     stop = role is Role.STOP
     return draft.place(
         role,
-        side=trade.plan.direction.exit_side,
+        side=direction.exit_side,
         kind=OrderKind.STOP_MARKET if stop else OrderKind.TAKE_PROFIT_MARKET,
         quantity=wish.quantity,
         trigger_price=wish.level,

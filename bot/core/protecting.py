@@ -4,7 +4,7 @@ from bot.core.asking import ask_fills, ask_position, settle_doubt
 from bot.core.closing import close
 from bot.core.draft import Draft
 from bot.core.facts import booked, is_flat, is_turned
-from bot.core.guarding import covers, thin_out, want
+from bot.core.guarding import covers, has_level, thin_out, want
 from bot.core.messages import AskAdvisor, Level
 from bot.core.moving import finish_move, give_up_move, is_moving, take_level, watch
 from bot.core.refusals import WOULD_TRIGGER
@@ -35,13 +35,11 @@ def attend_unprotected(draft: Draft) -> None:
     if _leaves(draft):
         return
     expire_entry(draft)
-    planned = trade.plan is not None
-    # An adopted one has no levels: the stop that was on its way when we died may still arrive.
-    stop = want(draft, Role.STOP) if planned else trade.standing(Role.STOP)
+    stop = want(draft, Role.STOP) if has_level(trade) else trade.standing(Role.STOP)
     if stop is not None and stop.is_over:
         _give_up(draft, stop)
         return
-    if planned:
+    if trade.plan is not None:
         want(draft, Role.TARGET)
     stop = draft.trade.standing(Role.STOP)
     if stop is not None and stop.state is OrderState.LIVE and covers(draft.trade, stop):
@@ -62,7 +60,8 @@ def _protected(draft: Draft, stop: Order) -> None:
     elif stop.attempt == 0:
         draft.tell("trade_opened")
     else:
-        draft.tell("protected_again", attempt=str(stop.attempt))
+        sent = len(draft.trade.of_role(Role.STOP))
+        draft.tell("protected_again", attempt=str(sent - 1))
 
 
 def _give_up(draft: Draft, stop: Order) -> None:
@@ -120,7 +119,7 @@ def attend_active(draft: Draft) -> None:
         stop = trade.latest(Role.STOP)
         _lose_stop(draft, ours=stop is not None and is_moving(trade) and stop.cancels > 0)
         return
-    if trade.plan is None:
+    if not has_level(trade):
         thin_out(draft, stop)
     elif not covers(trade, stop):
         _lose_stop(draft, ours=True)  # More was filled than it closes.
@@ -150,7 +149,7 @@ def _keep(draft: Draft, stop: Order) -> bool:
             return False
     else:
         _stop_clock(draft)
-    target = want(draft, Role.TARGET)
+    target = want(draft, Role.TARGET) if draft.trade.plan is not None else None
     if target is not None and target.refusal_code in WOULD_TRIGGER:
         close(draft, ExitReason.TAKE_PROFIT, "the price is already beyond the target")
         return False

@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.core import desk as desk_room
 from bot.core import machine
+from bot.core.draft import FORGOTTEN_ATTEMPTS
 from bot.core.facts import booked, held
 from bot.core.messages import CardVerb, Woke
 from bot.core.trade import HOLDING, OrderState, Phase, Role, Trade, read_order_id
@@ -126,7 +127,9 @@ def _check_tightened(world: World) -> None:
     for symbol in SYMBOLS if world.exchange_moved else ():
         for order in world.exchange.conditionals(symbol):
             name = read_order_id(ACCOUNT, order.client_id)
-            if name is not None and name.role is Role.STOP:
+            # A default after a lost record does not know those before it.
+            planned = name is not None and name.attempt < FORGOTTEN_ATTEMPTS
+            if name is not None and name.role is Role.STOP and planned:
                 level = order.trigger_price * (1 if order.side is Side.SELL else -1)
                 stops.setdefault(name.trade_id, []).append((name.attempt, level))
     for trade_id, sent in stops.items():
@@ -162,6 +165,8 @@ def _check_bare(world: World) -> None:
             live = stop is not None and stop.state is OrderState.LIVE
             assert live, f"2: {trade.trade_id} is active without a stop"
             assert stop is not None
+            whole = stop.close_position or stop.quantity >= held(trade)
+            assert whole, f"2: {stop.order_id} is trusted, and closes only {stop.quantity}"
             unheard = isinstance(world.exchange.conditional(stop.order_id), Refusal)
             assert not unheard, f"2: {stop.order_id} is trusted, and never was at the exchange"
         elif trade.phase is Phase.HALTED:

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from bot.core import facts, results
-from bot.core.messages import CancelOrder, OrderReported, SnapshotTaken
+from bot.core.draft import FORGOTTEN_ATTEMPTS
+from bot.core.messages import CancelOrder, OrderReported, SnapshotTaken, Tell
 from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
 from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side
 from tests.core.build import ACCOUNT, BOT, PRICE, SYMBOL, Case, report
@@ -75,12 +76,62 @@ def test_a_bare_adopted_position_waits_for_the_stop_that_was_on_its_way() -> Non
     assert not case.ever_placed(Role.CLOSE)
 
 
-def test_a_bare_adopted_position_without_levels_is_closed_in_bounded_time() -> None:
-    """Nobody knows a level to protect it at, and no stop turned up: out, under an alarm (2)."""
+def test_a_bare_adopted_position_gets_a_stop_at_a_default_distance_at_once() -> None:
+    """Nobody knows its levels: two percent away, under an alarm; closing is for a person (2)."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5")
+    (stop,) = case.ever_placed(Role.STOP)
+    assert stop.trigger_price == PRICE * Decimal("0.98")
+    assert (stop.close_position, stop.side) == (True, Side.SELL)
+    assert stop.attempt >= FORGOTTEN_ATTEMPTS
+    (told,) = (c for c in case.all_said if isinstance(c, Tell) and c.kind == "adopted")
+    assert dict(told.fields)["price"] == format(stop.trigger_price, "f")
+    case.report(stop).wait(60_000)
+    assert case.phase is Phase.POSITION_ACTIVE
+    assert not case.ever_placed(Role.CLOSE)
+    assert not case.ever_placed(Role.TARGET)
+
+
+def test_a_bare_adopted_position_whose_default_stop_is_refused_is_closed() -> None:
+    """The price is beyond it already: out at market (2)."""
+    case = Case()
+    read(case, entry_fill(case), position="0.5")
+    case.refuse(case.latest(Role.STOP), -2021)
+    assert case.phase is Phase.CLOSING
+    assert case.ever_placed(Role.CLOSE)
+
+
+def test_a_bare_adopted_position_whose_default_stop_nobody_answers_for_is_closed() -> None:
+    """No stop is confirmed in time: out at market, under an alarm (2)."""
     case = Case()
     read(case, entry_fill(case), position="0.5").wait(4_000).wait(9_000)
     assert case.phase is Phase.CLOSING
     assert case.ever_placed(Role.CLOSE)
+
+
+def test_an_adopted_stop_that_is_taken_away_is_placed_again_where_it_was() -> None:
+    """Its level is known from the order that was found."""
+    case = Case()
+    resting = report(STOP_ID, conditional=True, trigger_price=PRICE - 7)
+    read(case, entry_fill(case), position="0.5", orders=(resting,))
+    case.report(case.latest(Role.STOP), OrderStatus.CANCELED)
+    again = case.latest(Role.STOP)
+    assert again.order_id != STOP_ID
+    assert again.trigger_price == PRICE - 7
+
+
+def test_an_adopted_stop_that_closes_too_little_gets_one_that_closes_all() -> None:
+    """Of a quantity, for the first of two fills: the next closes the position, then it goes."""
+    case = Case()
+    small = report(
+        STOP_ID, conditional=True, trigger_price=PRICE - 7, order_quantity=Decimal("0.2")
+    )
+    read(case, entry_fill(case), position="0.5", orders=(small,))
+    whole = case.latest(Role.STOP)
+    assert whole.close_position
+    case.report(whole)
+    assert case.phase is Phase.POSITION_ACTIVE
+    assert STOP_ID in {c.order_id for c in case.of(CancelOrder)}
 
 
 def test_fills_that_add_up_to_nothing_do_not_make_a_position_ours() -> None:
@@ -209,7 +260,7 @@ def test_an_adopted_entry_is_asked_for_its_last_word() -> None:
 
 
 def test_an_adopted_trade_never_uses_a_client_id_twice() -> None:
-    """Its second close came to nothing and is in no listing: the next one is the fourth."""
+    """What came to nothing is in no listing: a life without a record has numbers of its own."""
     case = Case()
     closes = [order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, n) for n in (0, 2)]
     sold = [case.make_fill(None, "0.1", order_id=one, side=Side.SELL) for one in closes]
@@ -220,7 +271,7 @@ def test_an_adopted_trade_never_uses_a_client_id_twice() -> None:
         case.report(close, OrderStatus.EXPIRED, filled_quantity=Decimal("0.1"))
     case.wait(1_000)
     (placed,) = case.ever_placed(Role.CLOSE)
-    assert placed.order_id == order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, 3)
+    assert placed.order_id == order_id_of(ACCOUNT, BOT, LOST, Role.CLOSE, FORGOTTEN_ATTEMPTS)
     assert len({order.order_id for order in case.trade().orders}) == len(case.trade().orders)
 
 

@@ -263,6 +263,12 @@ def _late_new_revives(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(facts, "_state_after", newest)
 
 
+def _covers_the_first_fill_only(patch: pytest.MonkeyPatch) -> None:
+    """A stop of a quantity stays as it was sent, whatever is filled after it."""
+    for room in (guarding, protecting):
+        patch.setattr(room, "covers", lambda trade, order: True)
+
+
 def _ignores_partial_fills(patch: pytest.MonkeyPatch) -> None:
     """An order counts once it is filled whole; what expired or was cancelled did nothing."""
     reported = facts._FOLDS[OrderReported]
@@ -324,6 +330,7 @@ VARIANTS = (
     Variant("stops of a quantity are believed to end with the position", _leaves_quantities_behind),
     Variant("a late NEW revives an order that ended", _late_new_revives),
     Variant("partial fills are ignored", _ignores_partial_fills),
+    Variant("a stop covers the first fill only", _covers_the_first_fill_only),
     Variant("a stop is trusted before it is confirmed", _trusts_an_unconfirmed_stop),
     Variant("an old word on the position is taken for the newest", _trusts_an_old_position),
 )
