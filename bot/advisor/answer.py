@@ -13,7 +13,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from bot.advisor.prompt import (
     CONFIDENCE_MAX,
@@ -31,6 +38,8 @@ from data.money import ZERO
 
 GEMINI: Final = "gemini"
 ANSWER_CHARS_MAX: Final = 16_000  # an honest answer is under 2,000
+UPDATES_MAX: Final = 24
+UPDATE_LENGTH_MAX: Final = 500
 # Wide enough for every coin, narrow enough that arithmetic on it stays exact and cheap.
 AMOUNT_MIN: Final = Decimal("1E-12")
 AMOUNT_MAX: Final = Decimal("1E+12")
@@ -79,6 +88,34 @@ Amount = Annotated[Decimal, Field(ge=AMOUNT_MIN, le=AMOUNT_MAX, allow_inf_nan=Fa
 Identity = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
+def _updates(given: object) -> tuple[tuple[str, str], ...]:
+    """What of the field can be read as (name, value): a broken wish is no reason for a doubt.
+
+    An object of scalars or lists of them, or a list of {"name", "value"}.
+    """
+    if isinstance(given, list):
+        rows = [(row.get("name"), row.get("value")) for row in given if isinstance(row, dict)]
+    else:
+        rows = list(given.items()) if isinstance(given, dict) else []
+    found = [
+        (clean(name, NAME_LENGTH_MAX), text)
+        for name, value in rows[:UPDATES_MAX]
+        if isinstance(name, str) and (text := _scalar(value)) is not None
+    ]
+    return tuple(found)
+
+
+def _scalar(value: object) -> str | None:
+    if isinstance(value, list):
+        parts = [_scalar(one) for one in value[:UPDATES_MAX] if not isinstance(one, list)]
+        return clean(", ".join(part for part in parts if part), UPDATE_LENGTH_MAX)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}" if value - value == 0 else None
+    return clean(str(value), UPDATE_LENGTH_MAX) if isinstance(value, str | int) else None
+
+
 class Answer(BaseModel):
     """The model's answer as the schema asks for it; anything beyond is refused."""
 
@@ -100,6 +137,7 @@ class Answer(BaseModel):
         Field(min_length=1, max_length=REASONS_MAX),
     ]
     invalidation: Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX)] | None = None
+    directive_updates: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_updates)] = ()
 
 
 def read_answer(raw: RawAnswer, question: Question, receipt: Receipt) -> Decision:
@@ -123,6 +161,7 @@ def read_answer(raw: RawAnswer, question: Question, receipt: Receipt) -> Decisio
         confidence=outcome.confidence,
         reasons=tuple(clean(reason, REASON_LENGTH_MAX) for reason in outcome.reasons),
         invalidation=clean(outcome.invalidation or "", TEXT_LENGTH_MAX),
+        directive_updates=outcome.directive_updates,
         decided_ms=receipt.now_ms,
         cost_usd=receipt.cost_usd,
         answer_id=receipt.answer_id,

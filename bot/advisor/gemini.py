@@ -31,10 +31,9 @@ from bot.advisor.budget import (
     cost_usd_of,
     estimate_usd,
     quota_resets_ms,
-    tokens_of,
     worst_usd,
 )
-from bot.advisor.prompt import ANSWER_SCHEMA, SCHEMA_TEXT, Prompt, clean, prompt_of
+from bot.advisor.prompt import ANSWER_SCHEMA, Prompt, clean, prompt_of, tokens_of_prompt
 from bot.advisor.purse import Purse, Step, Ticket
 from bot.core.messages import Question
 from bot.shell.clock import Clock, wall_monotonic_s, wall_sleep_s
@@ -265,7 +264,7 @@ class GeminiAdvisor:
             state.ticket = None
 
     def _worst_usd(self, state: _Round) -> Decimal:
-        tokens = tokens_of(state.prompt.system + state.prompt.user + SCHEMA_TEXT)
+        tokens = tokens_of_prompt(state.prompt)
         now_ms, prices = self._clock.now_ms(), self._config.prices
         return worst_usd(state.model, tokens, OUTPUT_TOKENS_MAX, now_ms, prices)
 

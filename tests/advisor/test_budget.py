@@ -79,7 +79,8 @@ def test_the_worst_case_is_nothing_cached_and_every_token_used() -> None:
 
 
 def test_tokens_are_estimated_on_the_high_side() -> None:
-    """Three bytes are one token, and letters beyond ASCII count with all their bytes."""
+    """A digit is one token, three other bytes are; a letter beyond ASCII has all its bytes."""
+    assert (tokens_of("0.12345"), tokens_of("12"), tokens_of("ab1")) == (7, 2, 2)
     assert (tokens_of(""), tokens_of("abcd"), tokens_of("\u20ac" * 3)) == (0, 2, 3)
 
 

@@ -12,12 +12,13 @@ from bot.advisor.prompt import (
     ANSWER_SCHEMA,
     CANDLES_MAX,
     MARKER,
-    PROMPT_CHARS_MAX,
+    PROMPT_TOKENS_MAX,
     SYSTEM,
     TEXT_LENGTH_MAX,
     TEXTS_MAX,
     prompt_of,
     snapshot_id_of,
+    tokens_of_prompt,
 )
 from bot.core.messages import Question
 from tests.advisor.cases import OPENING, SIGNAL, candles
@@ -87,7 +88,34 @@ def test_the_newest_candles_are_kept() -> None:
     """A long history is cut at its old end."""
     rows = facts_of(replace(OPENING, candles=candles([float(i) for i in range(500)])))["candles"]
     assert len(rows["rows"]) == CANDLES_MAX
-    assert rows["rows"][-1][4] == 499
+    assert rows["rows"][-1][3] == 499
+
+
+def test_what_was_before_them_is_summed_up() -> None:
+    """Sixty bars from 100 to 159, each a point from low to high beyond its close."""
+    windows = facts_of(replace(OPENING, candles=candles([100.0 + i for i in range(60)])))["windows"]
+    assert windows["last_60"] == {"change_pct": 59.0, "high": 160.0, "low": 99.0, "up_bars": 0}
+    # From 155 to 159: 4 / 155.
+    assert windows["last_5"]["change_pct"] == 2.581
+    assert list(facts_of(replace(OPENING, candles=candles([1.0] * 6)))["windows"]) == ["last_5"]
+
+
+def test_a_full_question_keeps_everything_within_three_thousand_tokens() -> None:
+    """Sixty bars, a dozen indicators, eight statistics, eight limits: the first tier is enough."""
+    question = replace(
+        OPENING,
+        candles=candles([64000.12 + i * 7.31 for i in range(60)]),
+        indicators=tuple((f"indicator_{n}", 64012.345678) for n in range(14)),
+        recent_trades=tuple((f"statistic_{n}", "-12.3456") for n in range(8)),
+        limits=tuple((f"limit_of_the_desk_{n}", "1234.5") for n in range(8)),
+        directives=(("bias", "long"), ("support", "63000, 62500"), ("notes", "Wait for a dip.")),
+        lessons=("Three losses in a row: no entries until noon.",) * 3,
+    )
+    facts = facts_of(question)
+    assert len(facts["candles"]["rows"]) == CANDLES_MAX
+    assert (len(facts["indicators"]), len(facts["limits"])) == (14, 8)
+    assert facts["directives"]["bias"] == "long"
+    assert tokens_of_prompt(prompt_of(question)) <= PROMPT_TOKENS_MAX
 
 
 def test_a_value_that_is_no_number_is_told_as_missing() -> None:
@@ -116,7 +144,7 @@ def test_a_prompt_is_bounded_and_readable_whatever_it_is_made_of(
     facts = facts_of(question)
     assert all(len(text) <= TEXT_LENGTH_MAX for text in facts["untrusted_text"]["lessons"])
     prompt = prompt_of(question)
-    assert len(prompt.system) + len(prompt.user) <= PROMPT_CHARS_MAX
+    assert tokens_of_prompt(prompt) <= PROMPT_TOKENS_MAX
 
 
 def test_the_longest_texts_leave_room_for_candles() -> None:
@@ -133,7 +161,7 @@ def test_the_longest_texts_leave_room_for_candles() -> None:
         candles=candles([float(i) for i in range(60)]),
     )
     prompt = prompt_of(question)
-    assert len(prompt.system) + len(prompt.user) <= PROMPT_CHARS_MAX
+    assert tokens_of_prompt(prompt) <= PROMPT_TOKENS_MAX
     assert facts_of(question)["candles"]["rows"]
 
 
