@@ -6,13 +6,13 @@ limit. The rules have no confidence of their own: theirs is the score, which mem
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from bot.core.advice import is_model
 from bot.core.presets import BotConfig
 from bot.core.trade import Check
 from data.model import ClosedTrade, Decision
+from data.records import revised
 from memory.caution import Caution, caution_of
 
 PREFIX: Final = "caution:"
@@ -32,7 +32,7 @@ def weighed(decision: Decision, caution: Caution) -> Decision:
     """The decision with what caution leaves of its confidence beside what the model said."""
     if decision.confidence is None:
         return decision
-    return replace(decision, adjusted_confidence=caution.adjusted(decision.confidence))
+    return revised(decision, adjusted_confidence=caution.adjusted(decision.confidence))
 
 
 def check_confidence(

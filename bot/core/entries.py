@@ -28,6 +28,7 @@ from bot.core.trade import HOLDING, Approval, Check, Outcome, Phase, Plan, Trade
 from bot.core.unasked import check_unasked, goes_unasked
 from data.model import Action, Decision, ExitReason
 from data.money import ONE
+from data.records import revised
 
 MANAGED: Final = HOLDING - {Phase.ORDER_PENDING}  # before a fill nobody asks: such a word is late
 
@@ -126,7 +127,7 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
         drop(draft, trade_id, Outcome.ADVISED, "signals only", checks, decision, plan)
         draft.tell("signal_advice", trade_id=trade_id)
     else:
-        _ask_or_go(draft, config, plan, checks, replace(trade, decision=decision))
+        _ask_or_go(draft, config, plan, checks, revised(trade, decision=decision))
 
 
 def _ask_or_go(
@@ -135,13 +136,13 @@ def _ask_or_go(
     now_ms, bounds = draft.now_ms, check_unasked(config, plan, draft.desk.wallet_usdt)
     kept = draft.desk.trades[trade.trade_id]
     if goes_unasked(config, bounds):
-        draft.put(replace(kept, auto_checks=bounds))
+        draft.put(revised(kept, auto_checks=bounds))
         answer = Approval(verb="auto", user_id="", answered_ms=now_ms, shown_ms=now_ms)
         proceed(
             draft, config, trade.trade_id, plan, checks, decision=trade.decision, approval=answer
         )
         return
-    draft.put(replace(kept, auto_checks=bounds, card_shown_ms=now_ms))
+    draft.put(revised(kept, auto_checks=bounds, card_shown_ms=now_ms))
     expires_ms = now_ms + config.approval_ttl_ms
     proceed(
         draft,

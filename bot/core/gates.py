@@ -56,6 +56,8 @@ def check_entry(
 
 def is_trading_time(config: BotConfig, now_ms: int) -> bool:
     """Whether the bot looks at the market now; what is open is managed at any hour."""
+    if not config.trading_from and not config.trading_weekdays:
+        return True  # Asked for every bar of every symbol, and mostly so.
     return hours.is_open(trading_hours_of(config), now_ms)
 
 

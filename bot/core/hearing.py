@@ -13,6 +13,7 @@ from bot.core.messages import Level
 from bot.core.supervisor import Ruling
 from bot.core.trade import Check, Phase, Supervised, Trade
 from data.model import Action, Decision
+from data.records import revised
 
 SUPERVISED_MAX: Final = 20  # answers kept with a trade; the store has every one
 
@@ -54,7 +55,7 @@ def note_ruling(draft: DeskDraft, trade: Trade, decision: Decision, ruling: Ruli
         answer_id=decision.answer_id,
     )
     kept = draft.desk.trades[trade.trade_id]
-    draft.put(replace(kept, supervised=(*kept.supervised, one)[-SUPERVISED_MAX:]))
+    draft.put(revised(kept, supervised=(*kept.supervised, one)[-SUPERVISED_MAX:]))
 
 
 def check_pause(draft: DeskDraft, bot_id: str) -> Check:
