@@ -38,7 +38,8 @@ class Agenda:
 
     def count(self, *kinds: Kind) -> None:
         """Count what befell."""
-        self.tally.update(kinds)
+        for kind in kinds:
+            self.tally[kind] += 1
 
     def push(self, delay_ms: int, item: Any) -> None:
         """Let something happen later."""

@@ -14,7 +14,7 @@ from bot.core.messages import CardVerb, Woke
 from bot.core.trade import HOLDING, OrderState, Phase, Role, Trade, read_order_id
 from bot.replay.sim_cast import ACCOUNT, BOT, SYMBOLS
 from bot.replay.sim_world import World
-from bot.sandbox.exchange_records import Refusal
+from bot.sandbox.exchange_records import ConditionalView, Refusal
 from data.model import Side
 from data.money import ZERO
 
@@ -28,8 +28,9 @@ def check(world: World) -> None:
     """What must hold after every single step."""
     for trade in world.desk.trades.values():
         machine.faults_of(trade)  # 1 and 4, as believed
-    _check_orders(world)
-    _check_bare(world)
+    waiting = world.exchange.open_conditionals()
+    _check_orders(world, waiting)
+    _check_bare(world, waiting)
     _check_tightened(world)
     if world.healed_ms is not None and world.now_ms >= world.healed_ms + CALM_MS:
         _check_calm(world)
@@ -38,7 +39,7 @@ def check(world: World) -> None:
 
 def never_woken_in_vain(world: World) -> None:
     """After the wake that is due, the next one is later: no deadline spins."""
-    due_ms = desk_room.wake_ms(world.desk)
+    due_ms = world.due_ms()
     now_ms = world.clock_ms
     if due_ms is None or due_ms > now_ms or world.now_ms < world.down_ms:
         return
@@ -84,7 +85,7 @@ def _check_adopted(world: World, trade: Trade) -> None:
     assert not missed, f"9: adopted {trade.trade_id} does not know the fills {sorted(missed)}"
 
 
-def _check_orders(world: World) -> None:
+def _check_orders(world: World, waiting: list[ConditionalView]) -> None:
     entered: dict[str, Decimal] = {}
     for view in world.exchange.orders() if world.exchange_moved else ():
         name = read_order_id(ACCOUNT, view.client_id)
@@ -96,7 +97,7 @@ def _check_orders(world: World) -> None:
         entered[name.trade_id] = entered.get(name.trade_id, ZERO) + view.filled_quantity
         _check_entry(world, name.trade_id, entered[name.trade_id])
     resting = [view.client_id for view in world.exchange.open_orders()]
-    resting += [view.client_id for view in world.exchange.open_conditionals()]
+    resting += [view.client_id for view in waiting]
     for order_id in resting:
         name = read_order_id(ACCOUNT, order_id)
         trade = world.desk.trades.get(name.trade_id) if name else None
@@ -137,18 +138,20 @@ def _check_tightened(world: World) -> None:
         assert levels == sorted(levels), f"11: a stop of {trade_id} was loosened: {levels}"
 
 
-def _check_bare(world: World) -> None:
+def _check_bare(world: World, waiting: list[ConditionalView]) -> None:
     """2: what is held has a live stop, or is being protected or closed, for a bounded time."""
-    held_now = {symbol for symbol in SYMBOLS if world.quantity(symbol)}
-    positions = held_now - world.not_ours
+    quantities = {symbol: abs(world.quantity(symbol)) for symbol in SYMBOLS}
+    positions = {s for s, size in quantities.items() if size and s not in world.not_ours}
     for symbol in positions:
         stops = [
             order
-            for order in world.exchange.open_conditionals(symbol)
-            if (name := read_order_id(ACCOUNT, order.client_id)) and name.role is Role.STOP
+            for order in waiting
+            if order.symbol == symbol
+            and (name := read_order_id(ACCOUNT, order.client_id))
+            and name.role is Role.STOP
         ]
         closed = sum((order.quantity for order in stops), ZERO)
-        held_quantity = abs(world.quantity(symbol))
+        held_quantity = quantities[symbol]
         if any(order.close_position for order in stops) or closed >= held_quantity:
             world.bare_since_ms.pop(symbol, None)
             continue

@@ -50,6 +50,7 @@ class Network(Agenda):
         self._mute_ms = 0  # until when the stream is silent
         self._ban_ms = 0  # until when every request is refused
         self._earlier: Earlier | None = None
+        self._moved_since = True  # whether anything changed at the exchange since that was kept
         if self.fate.hedged and self.exchange.set_hedged(True, self.now_ms) is None:
             self.count(Kind.HEDGE_MODE)
 
@@ -112,7 +113,8 @@ class Network(Agenda):
 
     def remember_readings(self) -> None:
         """Keep what readings show now, for those that lag."""
-        if self.fate.lagging and not self.faults.healed:
+        if self.fate.lagging and self._moved_since and not self.faults.healed:
+            self._moved_since = False
             self._earlier = Earlier.of(self.exchange, SYMBOLS, self.now_ms)
 
     def _turned_away(self, arrival: Arrival) -> Event | None:
@@ -170,7 +172,7 @@ class Network(Agenda):
     def tell(self) -> None:
         """Hand what the exchange has to say to the stream."""
         for news in self.exchange.drain_events():
-            self.exchange_moved = True
+            self.exchange_moved = self._moved_since = True
             for event in events_of(news):
                 self._stream(event)
 

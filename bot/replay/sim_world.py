@@ -89,6 +89,7 @@ class World(Network):
         self.settled_ms = 0  # how long after healing everything was over
         self.commits = 0
         self._armed_ms: int | None = None
+        self._due: tuple[Desk | None, int | None] = (None, None)  # of which desk, the moment
         self._hash = hashlib.sha256()
         self._signals = 0
         self._past: list[tuple[int, Desk]] = []  # older journals
@@ -215,8 +216,16 @@ class World(Network):
         if self.fate.kill_ms is not None and self.desk.running:
             self._past.append((self.now_ms, self.desk))
 
+    def due_ms(self) -> int | None:
+        """The earliest moment that the desk waits for."""
+        desk, due_ms = self._due
+        if desk is not self.desk:
+            due_ms = desk_room.wake_ms(self.desk)
+            self._due = (self.desk, due_ms)
+        return due_ms
+
     def _arm(self) -> None:
-        due_ms = desk_room.wake_ms(self.desk)
+        due_ms = self.due_ms()
         if due_ms is None or due_ms == self._armed_ms:
             return
         self._armed_ms = due_ms
