@@ -239,6 +239,18 @@ def why(
 
 
 @app.command()
+def shadow(
+    days: Annotated[int, typer.Option(help="Ended in the last so many days; 0: all.", min=0)] = 0,
+    account: Annotated[str, typer.Option(help="Name of the account.")] = "main",
+    as_json: JSON_OPTION = False,
+) -> None:
+    """What each no was worth: people, adviser, memory's rules, limits; calibration."""
+    from bot.app.scores import main
+
+    raise typer.Exit(main(days, account, as_json=as_json))
+
+
+@app.command()
 def memory(
     trades: Annotated[Path, typer.Option(help="CSV of closed trades.")],
     now: Annotated[int, typer.Option(help="The moment, in Unix milliseconds.")],

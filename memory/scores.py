@@ -91,7 +91,7 @@ class Report:
     """All groups and the models' calibration, of shadows that ended from `since_ms` on."""
 
     since_ms: int
-    followed: int = -1  # open now; -1: nobody here knows
+    followed: int = 0  # open now
     ended: int = 0
     scores: tuple[Score, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
@@ -123,7 +123,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """The report with stable names; decimals as text, None where nothing can be said."""
     return {
         "since_ms": report.since_ms,
-        "open": report.followed if report.followed >= 0 else None,
+        "open": report.followed,
         "ended": report.ended,
         "scores": [
             {

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from bot.control import editor
+from bot.control import editor, scores
 from bot.control.approvals import CLOSABLE, Tap
 from bot.control.catalog import LANGUAGES, words
 from bot.control.html import Html, plain_text
@@ -192,6 +192,8 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("memory", "BOT", mark("memory's rules in force: why, and until when"), EVERYONE,
          _memory),
         ("risk", "BOT", mark("a bot's limits and what is used of them"), EVERYONE, _risk),
+        ("shadow", "DAYS", mark("what each no was worth: people, adviser, memory"), EVERYONE,
+         scores.shadows),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), EVERYONE,
          _why),
         ("bot", "BOT FIELD VALUE", mark("a bot's configuration, or one field of it changed"),

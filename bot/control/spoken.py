@@ -20,6 +20,7 @@ from bot.core.trade import Trade
 from bot.core.watching import UniverseView
 from bot.shell.clock import Clock
 from bot.shell.ports import EventSink, Market
+from bot.shell.shadow_report import ReportStore
 from data.store.rows import DocumentRow, TradeRow, UserRole, UserRow
 
 QUESTION_LIFE_MS: Final = 10 * 60_000
@@ -28,8 +29,8 @@ EVERYONE: Final = (UserRole.OWNER, UserRole.TRADER, UserRole.VIEWER)
 TRADERS: Final = (UserRole.OWNER, UserRole.TRADER)
 
 
-class TradeStore(Protocol):
-    """What /why asks of the store."""
+class TradeStore(ReportStore, Protocol):
+    """What /why and /shadow ask of the store."""
 
     async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
         """The trade of that id or prefix."""

@@ -4,12 +4,12 @@ Read from the store page by page, so that however long the history is, the loop 
 milliseconds at a time. Must not know: how it is shown.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
 from bot.core.desk_draft import closed_trade_of
-from bot.core.shadowing import answered, judges_of
+from bot.core.shadowing import SHADOWED, answered, judges_of
 from bot.core.trade import Outcome, Trade
 from data.money import ZERO
 from data.store.rows import ScoredRow, TradeRow
@@ -23,6 +23,9 @@ PAGE: Final = 100
 
 class ReportStore(Protocol):
     """What a report asks of the store."""
+
+    async def count_unfollowed(self, account_id: str, outcomes: Collection[str]) -> int:
+        """How many are open."""
 
     async def scored(
         self, account_id: str, *, since_ms: int = ..., after_id: str = "", limit: int = ...
@@ -41,7 +44,6 @@ async def report_of(
     *,
     read_trade: Callable[[str], Trade],
     since_ms: int = 0,
-    followed: int = -1,
 ) -> Report:
     """The scores of shadows that ended from `since_ms` on; calibration with closed trades too."""
     misses: list[Miss] = []
@@ -65,7 +67,7 @@ async def report_of(
     told += await _of_closed(store, account_id, read_trade, since_ms)
     return Report(
         since_ms=since_ms,
-        followed=followed,
+        followed=await store.count_unfollowed(account_id, [one.value for one in SHADOWED]),
         ended=len(misses),
         scores=scores_of(misses),
         calibrations=calibrations_of(one for one in told if one is not None),

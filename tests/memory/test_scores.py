@@ -126,4 +126,3 @@ def test_the_report_as_json_has_stable_names() -> None:
     assert told["calibration"][0]["bins"] == [
         {"low": 80, "high": 90, "count": 1, "said_pct": 80.0, "won_pct": 0.0}
     ]
-    assert as_json(Report(since_ms=0))["open"] is None

@@ -272,7 +272,8 @@ async def test_the_report_says_who_was_right(store: Store) -> None:
     await room.ledger.settle()
     room.close(rising(FIRST + 1, 105.0))
     await room.ledger.settle()
-    report = await report_of(store, ACCOUNT, read_trade=Recorder.read_trade, followed=0)
+    report = await report_of(store, ACCOUNT, read_trade=Recorder.read_trade)
+    assert report.followed == 0
     found = {score.judge: score for score in report.scores}
     assert found[Judge.PERSON].name == USER
     assert found[Judge.PERSON].finding is Finding.COST

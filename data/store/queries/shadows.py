@@ -7,7 +7,7 @@ nothing was forgotten and nothing can disagree. Must not know: how an end comes 
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from data.store import sqlite
 from data.store.database import Database
@@ -51,6 +51,20 @@ class Shadows:
             .limit(limit)
         )
         return await self._db.every(TradeRow, statement)
+
+    async def count_unfollowed(self, account_id: str, outcomes: Collection[str]) -> int:
+        """How many trades of these outcomes have no end yet."""
+        statement = (
+            select(func.count())
+            .select_from(trades.outerjoin(shadows, shadows.c.trade_id == trades.c.trade_id))
+            .where(
+                trades.c.account_id == account_id,
+                trades.c.outcome.in_(sorted(outcomes)),
+                shadows.c.trade_id.is_(None),
+            )
+        )
+        async with self._db.read() as connection:
+            return int((await connection.execute(statement)).scalar_one())
 
     async def scored(
         self, account_id: str, *, since_ms: int = 0, after_id: str = "", limit: int = PAGE

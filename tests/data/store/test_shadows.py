@@ -46,6 +46,7 @@ async def test_what_has_no_end_is_still_to_be_followed(store: Store) -> None:
     assert [row.trade_id for row in await store.unfollowed("a1", NO, after_id="t1")] == ["t2"]
     assert [row.trade_id for row in await store.unfollowed("a1", NO, limit=1)] == ["t1"]
     assert await store.unfollowed("a2", NO) == ()
+    assert await store.count_unfollowed("a1", NO) == 2
     await store.put_shadows([END])
     assert [row.trade_id for row in await store.unfollowed("a1", NO)] == ["t2"]
     assert await store.shadow("t1") == END
