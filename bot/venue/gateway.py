@@ -72,6 +72,7 @@ from data.money import ZERO
 
 log = structlog.get_logger(__name__)
 
+QUESTIONS: Final = (AskOrder, AskPosition, AskFills, AskFunding)
 NOT_SENT_CODE: Final = 0  # the exchange said nothing: the request never left
 DUPLICATE_ID_CODE: Final = -4116
 DUPLICATE_STOP_CODE: Final = -4130
@@ -126,6 +127,7 @@ class Gateway:
         self._watch = SilenceWatch(rest)
         self._deadman = DeadMan(rest, account_id=self._options.account_id)
         self._hold = Hold(sink)
+        self._asking: set[VenueCommand] = set()
         self.stream = UserStream(
             rest=rest,
             ws_url=ws_url,
@@ -170,9 +172,19 @@ class Gateway:
         return await self.stream.ready(timeout_s)
 
     async def perform(self, command: VenueCommand) -> Sequence[Event]:
-        """Carry one command out, once, and say what came of it."""
+        """Carry one command out, once, and say what came of it.
+
+        Nothing comes of a question that is being asked already: its answer is the other's.
+        """
+        if isinstance(command, QUESTIONS):
+            if command in self._asking:
+                return ()  # an exchange slower than our pauses would be asked ever more at once
+            self._asking.add(command)
         epoch = self._hold.epoch
-        events = await self._perform(command)
+        try:
+            events = await self._perform(command)
+        finally:
+            self._asking.discard(command)
         for event in events:
             self._note(event)
         if any(isinstance(event, SnapshotTaken) for event in events):

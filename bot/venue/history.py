@@ -58,7 +58,7 @@ async def _of_symbol(reads: Reads, symbol: str, moved_ms: int) -> list[Fill]:
             since_ms,
             until_ms=until_ms,
             pages_max=PAGES_MAX,
-            priority=Priority.TRADING,
+            priority=Priority.ACCOUNT,
         )
         request = all_orders_request(symbol, start_ms=since_ms, end_ms=until_ms)
         rows = await reads.fetch(request, list[OrderRow])

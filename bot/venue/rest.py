@@ -37,12 +37,16 @@ from bot.venue.wire_requests import time_request
 from bot.venue.wire_weight import WeightBudget
 
 log = structlog.get_logger(__name__)
+# Its own line for each retry names no request; what came of a read is told by whoever asked.
+stamina.instrumentation.set_on_retry_hooks(())
 
 CONNECTIONS_MAX: Final = 64  # more than reads can ever hold, so an order never waits for a socket
 READS_AT_ONCE: Final = 8
 TIMEOUT_S: Final = 10.0  # the exchange itself gives up on a request after about this long
 CLOCK_SAMPLES: Final = 3
 CLOCK_PERIOD_S: Final = 300.0  # wall; a quartz clock drifts by a few ms in that time
+CLOCK_AGAIN_S: Final = 1.0  # wall, after a sync nobody answered; doubles
+CLOCK_AGAIN_S_MAX: Final = 60.0
 READ_TRIES_MAX: Final = 4
 READ_BACKOFF_S: Final = 0.2
 READ_BACKOFF_S_MAX: Final = 5.0
@@ -196,10 +200,11 @@ class RestClient:
     async def read(self, request: Request, *, tries: int = READ_TRIES_MAX) -> Outcome:
         """Send a read, waiting for weight and trying again; the last outcome when none is good.
 
-        Trading questions wait for nobody's socket; the others share a few at a time.
+        The core's questions wait neither for a socket nor for weight, since it asks again; the
+        others share a few at a time.
         """
         assert not request.is_write, f"{request.path} is no read"
-        if request.priority is Priority.TRADING:
+        if request.priority <= Priority.ASKING:
             return await self._read(request, tries)
         async with self._reads:
             return await self._read(request, tries)
@@ -212,6 +217,8 @@ class RestClient:
         best: tuple[float, float, float] | None = None  # round trip, moment of answer, server ms
         speed = self._clock.speed
         for _ in range(CLOCK_SAMPLES):
+            if self._admit(time_request()) > 0:
+                break  # A ban is for everybody: asking on makes it longer.
             asked_s = wall_monotonic_s()
             outcome = await self._exchange(time_request(), None)
             trip_s = wall_monotonic_s() - asked_s
@@ -239,6 +246,7 @@ class RestClient:
 
     async def keep_clock(self) -> None:
         """Sync the clock every few wall minutes, and when the sandbox's speed changes; forever."""
+        pause_s = CLOCK_AGAIN_S
         while True:
             self._resync.clear()
             try:
@@ -246,8 +254,11 @@ class RestClient:
                     await self._resync.wait()
             except TimeoutError:
                 pass
-            if not await self.sync_clock():
-                await wall_sleep_s(1.0)
+            if await self.sync_clock():
+                pause_s = CLOCK_AGAIN_S
+            else:
+                await wall_sleep_s(pause_s)
+                pause_s = min(2 * pause_s, CLOCK_AGAIN_S_MAX)
                 self._resync.set()
 
     async def _read(self, request: Request, tries: int) -> Outcome:
@@ -278,7 +289,7 @@ class RestClient:
             if wait_ms == 0:
                 return True
             wait_s = wait_ms / 1000 / self._clock.speed
-            if wait_s > RETRY_AFTER_S_MAX or request.priority is Priority.TRADING:
+            if wait_s > RETRY_AFTER_S_MAX or request.priority <= Priority.ASKING:
                 return False
             # A little more than asked, so that the crowd does not wake in the same instant.
             await wall_sleep_s(wait_s + self._random.uniform(0.0, 0.05))

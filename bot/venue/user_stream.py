@@ -241,7 +241,8 @@ class UserStream:
             except Malformed as fault:
                 log.warning("listen_key_unreadable", reason=str(fault))
                 return ""
-        log.warning("listen_key_refused", outcome=str(outcome))
+        why = outcome.text if isinstance(outcome, Refused) else outcome.reason
+        log.warning("listen_key_not_given", reason=why)
         return ""
 
     async def _keep_key(self) -> None:

@@ -34,9 +34,11 @@ class Security(StrEnum):
 class Priority(IntEnum):
     """Who goes first when the weight budget is short; the smaller number does."""
 
-    TRADING = 0
-    READING = 1
-    WARMING = 2
+    TRADING = 0  # orders, cancels, what keeps them: never held back but by a ban
+    ACCOUNT = 1  # the whole account's reading
+    ASKING = 2  # what became of one order, one position
+    READING = 3
+    WARMING = 4
 
 
 class Method(StrEnum):

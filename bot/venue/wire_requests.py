@@ -95,13 +95,13 @@ def leverage_bracket_request() -> Request:
 
 def account_config_request() -> Request:
     """Position mode and multi-assets mode in one answer, at a sixth of their own weights."""
-    return _ask("/fapi/v1/accountConfig", (), 5)
+    return _ask("/fapi/v1/accountConfig", (), 5, Priority.ACCOUNT)
 
 
 def symbol_config_request(symbol: str = "") -> Request:
     """Leverage and margin type of every symbol, or of one."""
     params: Params = (("symbol", symbol),) if symbol else ()
-    return _ask("/fapi/v1/symbolConfig", params, 5)
+    return _ask("/fapi/v1/symbolConfig", params, 5, Priority.ACCOUNT)
 
 
 def api_restrictions_request() -> Request:
@@ -241,7 +241,8 @@ def ask_algo_request(order_id: str) -> Request:
 def open_algo_request(symbol: str = "") -> Request:
     """Untriggered conditional orders of one symbol, or of all at weight 40."""
     params: Params = (("symbol", symbol),) if symbol else ()
-    return _ask("/fapi/v1/openAlgoOrders", params, 1 if symbol else 40)
+    priority = Priority.ASKING if symbol else Priority.ACCOUNT
+    return _ask("/fapi/v1/openAlgoOrders", params, 1 if symbol else 40, priority)
 
 
 def all_algo_request(symbol: str) -> Request:
@@ -251,7 +252,7 @@ def all_algo_request(symbol: str) -> Request:
 
 def open_orders_request() -> Request:
     """All open plain orders."""
-    return _ask("/fapi/v1/openOrders", (), 40)
+    return _ask("/fapi/v1/openOrders", (), 40, Priority.ACCOUNT)
 
 
 def all_orders_request(symbol: str, *, start_ms: int, end_ms: int) -> Request:
@@ -262,17 +263,18 @@ def all_orders_request(symbol: str, *, start_ms: int, end_ms: int) -> Request:
         ("endTime", str(end_ms)),
         ("limit", str(ORDERS_LIMIT)),
     )
-    return _ask("/fapi/v1/allOrders", params, 5)
+    return _ask("/fapi/v1/allOrders", params, 5, Priority.ACCOUNT)
 
 
 def positions_request(symbol: str = "") -> Request:
     """Positions; a flat symbol is left out."""
-    return _ask("/fapi/v3/positionRisk", (("symbol", symbol),) if symbol else (), 5)
+    priority = Priority.ASKING if symbol else Priority.ACCOUNT
+    return _ask("/fapi/v3/positionRisk", (("symbol", symbol),) if symbol else (), 5, priority)
 
 
 def balance_request() -> Request:
     """Wallet balances by asset."""
-    return _ask("/fapi/v3/balance", (), 5)
+    return _ask("/fapi/v3/balance", (), 5, Priority.ACCOUNT)
 
 
 def trades_request(
@@ -334,15 +336,15 @@ def _read(path: str, params: Params = (), *, weight: int) -> Request:
     )
 
 
-def _ask(path: str, params: Params, weight: int) -> Request:
-    # Questions the core decides on next: they may use the whole minute's weight.
+def _ask(path: str, params: Params, weight: int, priority: Priority = Priority.ASKING) -> Request:
+    # Questions the core decides on next: they do not wait, it asks them again.
     return Request(
         method=Method.GET,
         path=path,
         params=params,
         security=Security.SIGNED,
         weight=weight,
-        priority=Priority.TRADING,
+        priority=priority,
     )
 
 

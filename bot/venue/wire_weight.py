@@ -17,7 +17,14 @@ PAUSE_MS_MAX: Final = 3 * 86_400_000  # the longest documented ban
 USED_WEIGHT_HEADER: Final = "x-mbx-used-weight-1m"
 
 # The part of the minute's weight each may use up, in percent: what is left belongs to the others.
-_SHARE_PCT: Final = {Priority.TRADING: 100, Priority.READING: 85, Priority.WARMING: 60}
+# Forty trades in doubt ask for several times the limit: their questions leave room for orders.
+_SHARE_PCT: Final = {
+    Priority.TRADING: 100,
+    Priority.ACCOUNT: 97,
+    Priority.ASKING: 90,
+    Priority.READING: 85,
+    Priority.WARMING: 60,
+}
 
 
 class WeightBudget:

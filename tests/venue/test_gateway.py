@@ -1,5 +1,6 @@
 """Three outcomes of an order, against a scripted exchange: accepted, refused, unknown."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from bot.shell.errors import SettingFault
 from bot.venue.gateway import Gateway, GatewayOptions
 from bot.venue.wire_frames import UserNews
 from data.model import MarginType, OrderKind, OrderStatus, Side
-from tests.venue.fake import NOW_MS, Handler, Script, client, cut, exchange, no, ok
+from tests.venue.fake import NOW_MS, Handler, Script, client, cut, exchange, no, ok, wait_for
 
 ORDER, ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
 ENTRY = Order(
@@ -564,3 +565,17 @@ async def test_news_of_the_stream_comes_right_behind_the_snapshot() -> None:
     ]
     assert list(events[1:]) == news[:2]
     assert told == [StreamRestored(), news[2]]
+
+
+async def test_a_question_being_asked_is_not_asked_beside_itself() -> None:
+    """An exchange slower than the core's pauses is asked once at a time; afterwards again."""
+    script = Script(held_paths={ORDER})
+    script.on("GET", ORDER, ok(_row()))
+    async with _gateway(script) as gateway:
+        first = asyncio.create_task(gateway.perform(ASK_ENTRY))
+        await wait_for(lambda: len(script.asked("GET", ORDER)) == 1)
+        assert await gateway.perform(ASK_ENTRY) == ()
+        script.hold.set()
+        assert isinstance((await first)[0], OrderReported)
+        assert isinstance((await gateway.perform(ASK_ENTRY))[0], OrderReported)
+    assert len(script.asked("GET", ORDER)) == 2

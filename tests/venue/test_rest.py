@@ -1,6 +1,7 @@
 """One request, one outcome: what left the machine, what did not, and what nobody can say."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -253,3 +254,28 @@ async def test_the_clock_keeper_follows_a_change_of_speed() -> None:
         finally:
             keeper.cancel()
             await session.close()
+
+
+async def test_nobody_asks_for_the_time_during_a_ban() -> None:
+    """A ban holds for the clock as well: it is not set, and set again once the ban is over."""
+    script = Script()
+    script.on("GET", READ.path, no(418, -1003, "banned", **{"Retry-After": "120"}))
+    async with exchange(script) as url, client(url) as rest:
+        assert await rest.sync_clock()
+        before = len(script.asked("GET", "/fapi/v1/time"))
+        assert isinstance(await rest.read(READ, tries=1), Refused)
+        assert not await rest.sync_clock()
+        assert len(script.asked("GET", "/fapi/v1/time")) == before
+
+
+async def test_a_question_of_the_core_does_not_wait_for_weight() -> None:
+    """It gets its answer, or the word that there is none, at once: the core asks again."""
+    asking = replace(READ, priority=Priority.ASKING, weight=5)
+    script = Script()
+    script.on("GET", READ.path, ok([]))
+    async with exchange(script) as url, client(url) as rest:
+        rest.budget.set_limit(10)
+        assert isinstance(await rest.read(asking), Answer)
+        async with asyncio.timeout(5):
+            assert isinstance(await rest.read(asking), NotSent)
+    assert len(script.asked("GET", READ.path)) == 1

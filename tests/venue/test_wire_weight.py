@@ -22,6 +22,23 @@ def test_warming_stops_before_reading_before_trading() -> None:
     assert _wait(budget, TRADE, 500) == 0
 
 
+def test_questions_of_many_trades_in_doubt_leave_room_for_orders_and_the_accounts_reading() -> None:
+    """Forty trades ask for 11,000 a minute: at 90 % they stop, the account is read up to 97 %."""
+    budget = WeightBudget(limit=1_000)
+    asked = sum(_wait(budget, Priority.ASKING, 5) == 0 for _ in range(2_200))
+    assert asked * 5 == 900
+    assert _wait(budget, Priority.ACCOUNT, 70) == 0
+    assert _wait(budget, Priority.ACCOUNT) == 50_000
+    assert _wait(budget, TRADE, 10) == 0
+
+
+def test_after_429_questions_wait_too() -> None:
+    """Asking on after a 429 earns the ban that would hold up stops and closes as well."""
+    budget = WeightBudget()
+    budget.pause(until_ms=NOW + 7_000, now_ms=NOW, banned=False)
+    assert _wait(budget, Priority.ASKING) == _wait(budget, Priority.ACCOUNT) == 7_000
+
+
 def test_the_window_is_the_clock_minute() -> None:
     """At :00 of the next minute everything is allowed again."""
     budget = WeightBudget(limit=100)
