@@ -8,9 +8,10 @@ with the marker `QUESTION_JSON` and, after it, one JSON object, what changes lea
     {"version": 1, "bot_id", "symbol", "purpose": "open"|"manage", "limits": {name: text},
      "directives": {name: text}, "account": {"wallet_usdt", "open_positions", "position_quantity",
      "position_entry_price", "unrealized_usdt"}, "recent_trades": {name: text},
-     "untrusted_text": {"signal_reasons": [...], "lessons": [...]}, "trade_id", "asked_ms",
-     "mark_price", "signal": null | {"direction", "entry_price", "stop_price", "target_price",
-     "score", "parts", "model", "strategy", "timeframe", "bar_open_ms"},
+     "untrusted_text": {"signal_reasons": [...], "lessons": [...], "directive_words": {name: text}},
+     "trade_id", "asked_ms", "mark_price", "signal": null | {"direction", "entry_price",
+     "stop_price", "target_price", "score", "parts", "model", "strategy", "timeframe",
+     "bar_open_ms"},
      "indicators": {name: number}, "windows": {"last_N": {"change_pct", "high", "low", "up_bars"}},
      "candles": {"timeframe", "newest_open_ms", "columns": [...], "rows": [[...], ...]},
      "snapshot_id": "..."}
@@ -27,14 +28,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bot.advisor.budget import tokens_of
+from bot.core.directives import FREE_TEXT
 from bot.core.messages import Question
 from data.model import Candle, Signal
 from data.money import plain
+from data.untrusted import tidy
 
 MARKER: Final = "QUESTION_JSON"
 PROMPT_TOKENS_MAX: Final = 3_000
@@ -149,7 +152,7 @@ def snapshot_text(question: Question) -> str:
     Reading it back gives an equal question with the same text.
     """
     facts = msgspec.to_builtins(question, builtin_types=(Decimal,))
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"), default=_plain)
+    return msgspec.json.encode(_plainly(facts), order="sorted").decode()
 
 
 def snapshot_id_of(question: Question) -> str:
@@ -184,7 +187,7 @@ def prompt_of(question: Question) -> Prompt:
     snapshot_id = snapshot_id_of(question)
     for tier in _TIERS:
         facts = _facts_of(question, tier) | {"snapshot_id": snapshot_id}
-        text = json.dumps(facts, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        text = msgspec.json.encode(facts).decode()
         prompt = Prompt(system=SYSTEM, user=f"{MARKER}\n{text}", snapshot_id=snapshot_id)
         if tokens_of_prompt(prompt) <= PROMPT_TOKENS_MAX:
             break
@@ -205,7 +208,7 @@ def _facts_of(question: Question, tier: _Tier) -> dict[str, object]:
         "symbol": question.symbol,
         "purpose": question.purpose,
         "limits": named(question.limits),
-        "directives": named(question.directives),
+        "directives": named(tuple(one for one in question.directives if one[0] not in FREE_TEXT)),
         "account": {
             "wallet_usdt": plain(question.wallet_usdt),
             "open_positions": question.open_positions,
@@ -217,6 +220,12 @@ def _facts_of(question: Question, tier: _Tier) -> dict[str, object]:
         "untrusted_text": {
             "signal_reasons": _texts(signal.reasons if signal else (), tier),
             "lessons": _texts(question.lessons, tier),
+            # Words of directives may be a model's own, and those a headline's: claims, no rules.
+            "directive_words": {
+                name: clean(text, tier.text_length)
+                for name, text in question.directives
+                if name in FREE_TEXT
+            },
         },
         "trade_id": question.trade_id,
         "asked_ms": question.asked_ms,
@@ -295,11 +304,17 @@ def _short(value: float, digits: int = 8) -> float | None:
 
 
 def clean(text: str, length_max: int) -> str:
-    """Foreign text on one line: printable characters only, single spaces, cut at `length_max`."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:length_max]
+    """Foreign text on one line of visible characters, cut at `length_max`."""
+    return tidy(text, length_max)
 
 
-def _plain(value: object) -> str:
-    assert isinstance(value, Decimal), f"no canonical form for {type(value).__name__}"
-    return plain(value)
+def _plainly(facts: dict[str, Any]) -> dict[str, Any]:
+    # Money stands in the question itself and in its signal; 1000 and 1E+3 are one text.
+    return {
+        name: plain(value)
+        if isinstance(value, Decimal)
+        else _plainly(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in facts.items()
+    }

@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from bot.advisor.prompt import PROMPT_TOKENS_MAX
 from bot.replay import (
+    bench_advice,
     bench_burst,
     bench_market,
     bench_memory,
@@ -216,6 +218,27 @@ def memory_fold() -> list[Figure]:
     ]
 
 
+def decide() -> list[Figure]:
+    """Snapshot to prompt to validated decision; floor: hashing and JSON of the same bytes once."""
+    told = bench_advice.measure()
+    met = told.opened and told.decide_ms <= 3
+    return [figure("decide", told.decide_ms, "ms", told.floor_ms, ("<= 3 ms", met))]
+
+
+def prompt_tokens() -> list[Figure]:
+    """Tokens of one symbol's request, on the high side, and its price; floor: the static part.
+
+    The price's floor is the same with the static part from the provider's cache.
+    """
+    told = bench_advice.measure()
+    met = told.tokens <= PROMPT_TOKENS_MAX
+    cost, cached = float(told.cost_usd), float(told.cached_usd)
+    return [
+        figure("prompt_tokens", told.tokens, "tokens", told.static_tokens, ("<= 3000", met)),
+        figure("prompt_cost", cost, "USD", cached, ("<= 0.01 USD", cost <= 0.01)),
+    ]
+
+
 def startup() -> list[Figure]:
     """`--help`, and from start to ready to trade; floor: an interpreter that does nothing."""
     floor_s = _median_s([sys.executable, "-c", "pass"])
@@ -243,6 +266,8 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "strategies_year": strategies_year,
     "sim_rate": sim_rate,
     "memory_fold": memory_fold,
+    "decide": decide,
+    "prompt_tokens": prompt_tokens,
     "startup": startup,
 }
 

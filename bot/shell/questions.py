@@ -4,6 +4,7 @@ Facts are collected at one place, so the model, the rules and `/why` speak of th
 not know: how an answer is found or judged.
 """
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -11,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.core.desk import Desk
+from bot.core.directing import directed, directives_of
+from bot.core.directives import said_pairs
 from bot.core.messages import AskAdvisor, Question
 from bot.core.presets import BotConfig
 from bot.core.remembering import threshold_of, verdicts_for
 from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
 from bot.shell.ports import Market, Window
-from data.indicators import atr, rsi, sma
+from data.indicators import atr, bollinger, macd, rsi, sma
 from data.model import Candle, ClosedTrade
 from data.money import ZERO, plain
+from memory.caution import Caution, caution_of
 from memory.lessons import sentences_of
 from memory.limits import Limits, combine
 
@@ -30,6 +34,9 @@ TREND_TRADES: Final = 5
 FAST_BARS: Final = 20
 SLOW_BARS: Final = 50
 SWING_BARS: Final = 14
+LONG_BARS: Final = 200
+MACD_BARS: Final = (12, 26, 9)
+BAND_DEVIATIONS: Final = 2.0
 
 
 class Questions:
@@ -52,6 +59,8 @@ class Questions:
         now_ms = self._clock.now_ms()
         verdicts = verdicts_for(desk, config, now_ms, trade.signal)
         quantity, entry_price = _holding(trade)
+        mine = tuple(one for one in desk.closed if one.bot_id == config.bot_id)
+        caution = caution_of(mine)
         return Question(
             version=QUESTION_VERSION,
             trade_id=command.trade_id,
@@ -69,9 +78,13 @@ class Questions:
             position_quantity=quantity,
             position_entry_price=entry_price,
             unrealized_usdt=ZERO if entry_price is None else (mark[0] - entry_price) * quantity,
-            recent_trades=recent_statistics(desk.closed),
-            lessons=sentences_of(verdicts),
-            limits=_limits(config, combine(verdicts, now_ms), command.symbol),
+            recent_trades=recent_statistics(mine),
+            lessons=(*sentences_of(verdicts), *_cautions(caution)),
+            # As they are enforced: directives narrow the limits, and stand beside them.
+            limits=_limits(
+                directed(desk, config), combine(verdicts, now_ms), caution, command.symbol
+            ),
+            directives=said_pairs(directives_of(desk, config.bot_id)),
         )
 
 
@@ -108,40 +121,66 @@ def _holding(trade: Trade) -> tuple[Decimal, Decimal | None]:
 
 
 def _candles(window: Window, symbol: str, timeframe: str) -> tuple[Candle, ...]:
-    first = max(0, len(window.close) - CANDLES_SHOWN)
+    columns = (window.open_ms, window.open, window.high, window.low, window.close, window.volume)
+    newest = zip(*(column[-CANDLES_SHOWN:].tolist() for column in columns), strict=True)
     return tuple(
         Candle(
             symbol=symbol,
             timeframe=timeframe,
-            open_ms=int(window.open_ms[i]),
-            open=float(window.open[i]),
-            high=float(window.high[i]),
-            low=float(window.low[i]),
-            close=float(window.close[i]),
-            volume=float(window.volume[i]),
+            open_ms=open_ms,
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
         )
-        for i in range(first, len(window.close))
+        for open_ms, opened, high, low, close, volume in newest
     )
 
 
 def _indicators(window: Window) -> tuple[tuple[str, float], ...]:
     close: NDArray[np.float64] = window.close
+    bands = bollinger(close, FAST_BARS, BAND_DEVIATIONS) or (None,) * 3
+    lines = macd(close, *MACD_BARS) or (None,) * 3
     values = (
         (f"sma_{FAST_BARS}", sma(close, FAST_BARS)),
         (f"sma_{SLOW_BARS}", sma(close, SLOW_BARS)),
+        (f"sma_{LONG_BARS}", sma(close, LONG_BARS)),
         (f"atr_{SWING_BARS}", atr(window.high, window.low, close, SWING_BARS)),
         (f"rsi_{SWING_BARS}", rsi(close, SWING_BARS)),
+        *zip(("macd", "macd_signal", "macd_histogram"), lines, strict=True),
+        *zip(("band_upper", "band_middle", "band_lower"), bands, strict=True),
     )
-    return tuple((name, float(value)) for name, value in values if value is not None)
+    return tuple(
+        (name, float(value)) for name, value in values if value is not None and math.isfinite(value)
+    )
 
 
-def _limits(config: BotConfig, remembered: Limits, symbol: str) -> tuple[tuple[str, str], ...]:
+def _cautions(caution: Caution) -> tuple[str, ...]:
+    """What the last trades ask of a confidence, as sentences: it is enforced all the same."""
+    why = ", ".join(caution.reasons)
+    found = []
+    if caution.demanded_above is not None:
+        found.append(f"Only a confidence above {caution.demanded_above:g} counts: {why}.")
+    if caution.points_off:
+        found.append(f"{caution.points_off:g} points are taken off your confidence: {why}.")
+    return tuple(found)
+
+
+def _limits(
+    config: BotConfig, remembered: Limits, caution: Caution, symbol: str
+) -> tuple[tuple[str, str], ...]:
     risk_pct = min(config.risk_pct, remembered.risk_pct_max or config.risk_pct)
+    least = max(config.confidence_min + caution.points_off, caution.demanded_above or 0.0)
     return (
         ("score_threshold", f"{threshold_of(config, remembered, symbol):g}"),
-        ("confidence_min", f"{config.confidence_min:g}"),
+        ("confidence_min", f"{least:g}"),
         ("risk_pct", plain(risk_pct)),
-        ("leverage", str(config.leverage)),
+        ("leverage_max", str(config.leverage)),
         ("reward_risk_min", plain(config.reward_risk_min)),
+        ("stop_distance_bps_min", plain(config.stop_distance_bps_min)),
+        ("stop_distance_bps_max", plain(config.stop_distance_bps_max)),
+        ("price_drift_bps_max", plain(config.drift_bps_max)),
         ("approval", config.approval_mode.value),
+        ("ai_mode", config.ai_mode.value),
     )
