@@ -27,6 +27,7 @@ from bot.control.views.look import View
 from bot.control.views.terms import Verb
 from bot.shell.errors import Unknown
 from data.store.rows import TokenRow, UserRow
+from data.untrusted import tidy
 
 ANSWER_S_MAX: Final = 3.0  # a tap's answer may not hold up the decision any longer
 TYPED_LENGTH_MAX: Final = 640  # of a command line: a directive's notes, and some
@@ -92,7 +93,7 @@ class Ear:
         heard = Said(
             user=await self._on.gate.speaks(person, language),
             command=command,
-            argument=argument.strip(),
+            argument=tidy(argument, TYPED_LENGTH_MAX),
             sent_ms=round(message.date.timestamp() * 1000),
             message_id=message.message_id,
         )

@@ -26,6 +26,7 @@ NOTES_LENGTH_MAX: Final = 500
 PRICE_MAX: Final = Decimal("1E+9")
 
 
+FREE_TEXT: Final = ("entry_words", "exit_words", "notes")  # words, of a model too: never rules
 # Directives that bound the configuration, and the field of it that each narrows.
 BOUNDING: Final[dict[str, str]] = {
     "risk_pct_max": "risk_pct",
@@ -169,6 +170,12 @@ def changes_between(before: Directives, after: Directives) -> tuple[Change, ...]
 def as_pairs(directives: Directives) -> tuple[tuple[str, str], ...]:
     """Every field with its value as text, "" for nothing; `edited` reads each text back."""
     return tuple((f.name, _text(getattr(directives, f.name))) for f in fields(Directives))
+
+
+def said_pairs(directives: Directives) -> tuple[tuple[str, str], ...]:
+    """The fields that say something, with their values as text."""
+    nothing = dict(as_pairs(NOTHING_TOLD))
+    return tuple((name, text) for name, text in as_pairs(directives) if text != nothing[name])
 
 
 def allows(directives: Directives, direction: Direction) -> bool:

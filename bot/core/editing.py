@@ -144,12 +144,13 @@ def _duration_ms(field: str, text: str) -> int:
 
 
 def _symbols(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(text.upper().replace(",", " ").split()))
+    # Some letters become ASCII when they are made capitals: those are no symbols' letters.
+    names = tuple(dict.fromkeys(text.upper().replace(",", " ").split())) if text.isascii() else ()
     if names == ("ALL",):
         return ()
     wrong = [name for name in names if not SYMBOL.fullmatch(name)]
     if wrong or not names or len(names) > SYMBOLS_MAX:
-        shown = wrong[0] if wrong else f"{len(names)} names"
+        shown = wrong[0] if wrong else f"{len(names)} names" if names else text
         raise ValueError(
             f"symbols is {shown!r}; allowed is all, or 1 to {SYMBOLS_MAX} such as BTCUSDT,ETHUSDT."
         )

@@ -14,9 +14,9 @@ from bot.core.directives import (
     Directives,
     Version,
     Versions,
-    as_pairs,
     changes_between,
     edited,
+    said_pairs,
 )
 from bot.core.presets import AiMode
 
@@ -52,8 +52,7 @@ def directives(look: Look, desk: Desk, bot_id: str) -> Html:
     config, versions = desk.bots[bot_id], desk.directives.get(bot_id, Versions())
     set_ones = [
         join([code(name), untrusted(value, VALUE_LENGTH_MAX)], " = ")
-        for name, value in as_pairs(versions.current)
-        if _is_set(name, versions.current)
+        for name, value in said_pairs(versions.current)
     ]
     nothing = look.words.say("Nothing beyond the configuration.")
     ranges = [join([code(name), look.words.label(text)], ": ") for name, text in RANGES.items()]
@@ -151,9 +150,3 @@ def _by(look: Look, by: str) -> str:
 
 def _version(versions: Versions, number: str) -> Version | None:
     return next((one for one in versions.kept if str(one.number) == number), None)
-
-
-def _is_set(name: str, told: Directives) -> bool:
-    value: object = getattr(told, name)
-    nothing: object = getattr(Directives(), name)
-    return value != nothing

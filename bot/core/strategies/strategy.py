@@ -14,10 +14,12 @@ from bot.core.strategies.window import Bars, Context
 from data.indicators import atr
 from data.model import Direction, Signal
 from data.money import ZERO, ceil_to, floor_to, round_to
+from data.untrusted import tidy
 
 PARTS_MAX: Final = 12
 REASONS_MAX: Final = 8
 TEXT_LENGTH_MAX: Final = 300  # of a reason; a card has room for a few
+WORD_LENGTH_MAX: Final = 60
 NAME_LENGTH_MAX: Final = 24
 SCORE_MAX: Final = 100.0
 ATR_BARS: Final = 14  # what a signal tells of the market's swing, whatever its strategy looks at
@@ -118,8 +120,9 @@ def signal_of(
         target_price=target,
         score=round(proposal.score, 1),
         atr=_atr_of(bars, tick),
-        parts=tuple((name, round(points, 1)) for name, points in proposal.parts),
-        reasons=proposal.reasons,
+        parts=tuple((tidy(name, WORD_LENGTH_MAX), round(n, 1)) for name, n in proposal.parts),
+        # A strategy may quote what others wrote; half a letter of it could not even be kept.
+        reasons=tuple(tidy(reason, TEXT_LENGTH_MAX) for reason in proposal.reasons),
         size_share=Decimal(str(round(proposal.size_share, 4))),
     )
 
