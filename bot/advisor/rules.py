@@ -41,9 +41,9 @@ def decide_by_rules(
 def _open(question: Question, threshold: float, now_ms: int) -> Decision:
     signal = question.signal
     assert signal is not None, "asked to open without a signal"
-    score = f"score {signal.score:.0f} of 100, threshold {threshold:.0f}"
     if not signal.score >= threshold:  # also true for a score that is no number
-        return _answer(question, Action.DO_NOTHING, (f"Not taken: {score}.",), now_ms)
+        told = f"Not taken: score {signal.score:.0f} of 100, threshold {threshold:.0f}."
+        return _answer(question, Action.DO_NOTHING, (told,), now_ms)
     own = tuple(reason[:REASON_LENGTH_MAX] for reason in signal.reasons[: REASONS_MAX - 1])
     return Decision(
         advisor=NAME,
@@ -57,7 +57,7 @@ def _open(question: Question, threshold: float, now_ms: int) -> Decision:
         stop_price=signal.stop_price,
         target_price=signal.target_price,
         confidence=min(100.0, max(0.0, signal.score)),
-        reasons=(f"Taken: {score}.", *own),
+        reasons=(f"Taken: score {signal.score:.0f} of 100, threshold {threshold:.0f}.", *own),
         invalidation=f"The price reaches {plain(signal.stop_price)}.",
         decided_ms=now_ms,
     )

@@ -22,20 +22,21 @@ class Warming(Protocol):
 def bars_light(market: Warming) -> Light:
     """Windows ready of those watched, and the time the others will take."""
     told = market.warmup()
-    left = f", about {told.eta_s:.0f} s left" if told.eta_s else ""
-    return Light(name="Bars", ok=True, detail=f"{told.done} of {told.total} windows{left}")
+    ready, left_s = f"{told.done} of {told.total}", told.eta_s
+    detail = f"{ready} windows, about {left_s:.0f} s left" if left_s else f"{ready} windows"
+    return Light(name="Bars", ok=True, detail=detail)
 
 
 def lights_of(world: World, desk: Desk, clock: Clock, adviser: str) -> list[Light]:
     """What /status shows of the connections; ages in wall seconds. `adviser`: in words."""
     moments = [mark[1] for s in world.symbols if (mark := world.market.mark_price(s)) is not None]
     age_s = (clock.now_ms() - min(moments)) / 1000 / clock.speed if moments else 0.0
-    heard = f"{len(moments)} of {len(world.symbols)}"
+    heard, wanted = len(moments), len(world.symbols)
     return [
         Light(
             name="Prices",
-            ok=len(moments) == len(world.symbols),
-            detail=f"{heard}, oldest {max(age_s, 0):.1f} s",
+            ok=heard == wanted,
+            detail=f"{heard} of {wanted}, oldest {max(age_s, 0):.1f} s",
         ),
         bars_light(world.market),
         Light(name="Account", ok=desk.stream_ok and desk.ready, detail=""),

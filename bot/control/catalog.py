@@ -20,8 +20,16 @@ def words(language: str) -> Words:
     """The words of a language; English for one without a catalog."""
     if language not in LANGUAGES or language == "en":
         return Words("en", _as_it_is)
-    catalog = read_catalog(LOCALE / language / "LC_MESSAGES" / "control.po")
+    catalog = read_language(language)
     return Words(language, lambda source: catalog.get(source) or source)
+
+
+def read_language(language: str) -> dict[str, str]:
+    """Source text -> translation, of all catalogs of a language together."""
+    found: dict[str, str] = {}
+    for path in sorted((LOCALE / language / "LC_MESSAGES").glob("*.po")):
+        found |= read_catalog(path)
+    return found
 
 
 def language_of(code: str | None) -> str:

@@ -22,6 +22,7 @@ from bot.control.html import (
     text,
     untrusted,
 )
+from bot.control.views.checks import check_line
 from bot.control.views.look import (
     Button,
     Keyboard,
@@ -44,6 +45,7 @@ from bot.control.views.look import (
     signed_money,
     table,
 )
+from bot.control.views.phrases import say_again
 from bot.control.views.terms import ACTIONS, EXITS, KINDS, Verb, entered, result
 from bot.core.trade import HOLDING, Approval, Order, Outcome, Phase, Role, Trade
 from data.model import Action, ClosedTrade, Decision
@@ -208,7 +210,8 @@ def verdict(look: Look, decision: Decision) -> Html:
     say = look.words.say
     model = untrusted(decision.model_version or decision.advisor, 40)
     if decision.action is Action.ABSTAIN:
-        reason = italic(untrusted(decision.abstained, 200) or look.words.label("no reason given"))
+        told = untrusted(say_again(look.words, decision.abstained), 200)
+        reason = italic(told or look.words.label("no reason given"))
         return say("Adviser <i>abstained</i>: {reason} ({model})", reason=reason, model=model)
     action = bold(look.words.label(ACTIONS[decision.action]))
     if decision.confidence is None:
@@ -231,10 +234,11 @@ def _reasons(look: Look, trade: Trade) -> Html:
         found += trade.decision.reasons
     if trade.signal is not None:
         found += trade.signal.reasons
-    unique = list(dict.fromkeys(untrusted(reason, 200) for reason in found))[:REASONS_MAX]
+    told = (untrusted(say_again(look.words, reason), 200) for reason in found)
+    unique = list(dict.fromkeys(told))[:REASONS_MAX]
     rows: list[Html | str] = [f"• {reason}" for reason in unique if reason]
     if trade.decision is not None and trade.decision.invalidation:
-        what = untrusted(trade.decision.invalidation, 200)
+        what = untrusted(say_again(look.words, trade.decision.invalidation), 200)
         rows.append(look.words.say("• Wrong if: {what}", what=what))
     return folded(join(rows)) if rows else NOTHING
 
@@ -371,7 +375,7 @@ def _end(look: Look, trade: Trade, closed: ClosedTrade | None) -> Html:
         return closing(look, trade, closed)
     say = look.words.say
     said = trade.outcome in (Outcome.REJECTED, Outcome.EXPIRED)  # the sentence says it all
-    note = "" if said else untrusted(trade.note, 200)
+    note = "" if said else untrusted(say_again(look.words, trade.note), 200)
     sentences = {
         Outcome.DECLINED: mark("<b>Not traded</b>: the adviser declined."),
         Outcome.ABSTAINED: mark("<b>Not traded</b>: the adviser abstained."),
@@ -396,12 +400,7 @@ def _blocked(look: Look, trade: Trade) -> Html:
     checks = trade.checks + (trade.approval.checks if trade.approval is not None else ())
     failed = [check for check in checks if not check.passed]
     lines = [look.words.say("<b>Blocked</b>: nothing was ordered.")]
-    lines += [
-        look.words.say(
-            "• {rule}: {value}, limit {limit}", rule=c.rule, value=c.value, limit=c.limit
-        )
-        for c in failed[:CHECKS_MAX]
-    ]
+    lines += [text(f"• {check_line(look, check)}") for check in failed[:CHECKS_MAX]]
     if len(failed) > CHECKS_MAX:
         lines.append(look.words.say("… and {count} more", count=len(failed) - CHECKS_MAX))
     return join(lines)

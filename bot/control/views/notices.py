@@ -11,6 +11,7 @@ from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
 from bot.control.views import directives, memory
 from bot.control.views.card import closing, header, verdict
 from bot.control.views.look import Look, day_time, distance, duration, mark, price, quantity
+from bot.control.views.phrases import say_again
 from bot.control.views.terms import closed_of, entered
 from bot.core.desk import Desk
 from bot.core.messages import Level, Tell
@@ -185,7 +186,7 @@ def _value(look: Look, name: str, value: str) -> Html:
         return join([untrusted(look.name_of(value), 64)])
     if name == "order_id":
         return code(untrusted(value, 40))
-    return join([untrusted(value, 300)])
+    return join([untrusted(say_again(look.words, value), 300)])
 
 
 def decimal_or_none(value: str) -> Decimal | None:

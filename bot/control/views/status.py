@@ -23,6 +23,7 @@ from bot.control.views.look import (
     signed_money,
     table,
 )
+from bot.control.views.phrases import say_again
 from bot.control.views.terms import PHASES, entered
 from bot.core.desk import Desk
 from bot.core.presets import ApprovalMode, BotConfig
@@ -103,8 +104,10 @@ def _lights(look: Look, lights: Sequence[Light]) -> Html:
     shown = []
     for light in lights:
         state = look.words.label("ok") if light.ok else look.words.label("DOWN")
-        detail = f" ({untrusted(light.detail, 60)})" if light.detail else ""
-        shown.append(f"{'🟢' if light.ok else '🔴'} {light.name}: {state}{detail}")
+        told = untrusted(say_again(look.words, light.detail), 90)
+        detail = f" ({told})" if told else ""
+        name = say_again(look.words, light.name)
+        shown.append(f"{'🟢' if light.ok else '🔴'} {name}: {state}{detail}")
     return join(shown)
 
 
@@ -133,7 +136,9 @@ def _halts(look: Look, desk: Desk) -> Html:
         return look.words.say("<b>Starting</b>: the exchange has not been read yet.")
     if not desk.halts:
         return look.words.say("Entries: allowed")
-    reasons = join([untrusted(reason, 80) for reason in desk.halts[:LINES_MAX]], ", ")
+    reasons = join(
+        [untrusted(say_again(look.words, reason), 80) for reason in desk.halts[:LINES_MAX]], ", "
+    )
     return look.words.say("<b>Entries halted</b>: {reasons}", reasons=reasons)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, cut, join, untrusted
 from bot.control.views.look import Look, clock_time, day_time, duration, from_now, mark
+from bot.control.views.phrases import say_again
 from bot.core.universe import Reason, SetAside
 from bot.core.watching import Claim, UniverseView
 
@@ -69,7 +70,7 @@ def _numbers(look: Look, view: UniverseView) -> list[Html]:
         lines.append(
             say(
                 "⚠️ The newest volumes could not be used, the last good order stands: {reason}",
-                reason=untrusted(view.fault, 200),
+                reason=untrusted(say_again(look.words, view.fault), 200),
             )
         )
     return lines
@@ -113,7 +114,7 @@ def _aside(look: Look, view: UniverseView) -> list[Html]:
 def _one_aside(look: Look, one: SetAside) -> Html:
     parts: list[Html | str] = [look.words.label(REASONS[one.reason])]
     if one.note:
-        parts.append(untrusted(one.note, 100))
+        parts.append(untrusted(say_again(look.words, one.note), 100))
     if one.moment_ms:
         title = mark("listed") if one.reason is Reason.YOUNG else mark("delivery")
         parts.append(join([look.words.label(title), day_time(one.moment_ms)], " "))

@@ -9,6 +9,7 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, folded, join, text, untrusted
 from bot.control.views.card import answer, closing, header, verdict
+from bot.control.views.checks import check_line
 from bot.control.views.look import (
     Look,
     change,
@@ -22,6 +23,7 @@ from bot.control.views.look import (
     ratio,
     signed_money,
 )
+from bot.control.views.phrases import say_again
 from bot.control.views.terms import EXITS, KINDS, OUTCOMES, PHASES, ROLES, result
 from bot.core.trade import Check, Order, Outcome, Trade
 from data.model import ClosedTrade, Fill
@@ -62,7 +64,7 @@ def why(look: Look, story: Story) -> Html:
 
 def _standing(look: Look, trade: Trade) -> Html:
     now = OUTCOMES[trade.outcome] if trade.outcome is not None else PHASES[trade.phase]
-    note = untrusted(trade.note, 200)
+    note = untrusted(say_again(look.words, trade.note), 200)
     return join([look.words.label(now), note], ": ")
 
 
@@ -99,7 +101,8 @@ def _decision(look: Look, story: Story) -> Html:
         return NOTHING
     question = untrusted(story.question, DOCUMENT_LENGTH_MAX)
     raw = untrusted(story.raw_answer, DOCUMENT_LENGTH_MAX)
-    reasons = [text(f"• {untrusted(reason, 200)}") for reason in decision.reasons[:6]]
+    told = [say_again(look.words, reason) for reason in decision.reasons[:6]]
+    reasons = [text(f"• {untrusted(reason, 200)}") for reason in told]
     snapshot = decision.snapshot_id[:12]
     return _titled(
         look,
@@ -116,19 +119,15 @@ def _decision(look: Look, story: Story) -> Html:
 def _checks(look: Look, trade: Trade) -> Html:
     at_tap = trade.approval.checks if trade.approval is not None else ()
     found = [
-        _titled(look, title, *(_check(check) for check in checks))
+        _titled(look, title, *(_check(look, check) for check in checks))
         for title, checks in ((mark("Checks"), trade.checks), (mark("Checks at the tap"), at_tap))
         if checks
     ]
     return join(found, "\n") if found else NOTHING
 
 
-def _check(check: Check) -> Html:
-    """One line: the rule, then its input and its limit where it has any."""
-    sign = "✓" if check.passed else "✗"
-    measured = f"{check.value} ({check.limit})" if check.limit else check.value
-    words = untrusted(check.text or measured, 120)
-    return join([f"{sign} {check.rule}", words], ": ") if words else join([f"{sign} {check.rule}"])
+def _check(look: Look, check: Check) -> Html:
+    return text(f"{'✓' if check.passed else '✗'} {check_line(look, check)}")
 
 
 def _plan(look: Look, trade: Trade) -> Html:
