@@ -30,6 +30,7 @@ from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.trade import Phase, Role, Trade
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
+from bot.shell.process import settle
 from bot.shell.recorder import Recorder
 from bot.shell.steps import Ports
 from bot.venue.gateway import Gateway, GatewayOptions
@@ -97,6 +98,7 @@ class _Stopwatch:
 
 async def measure(ready: dict[str, Any]) -> tuple[float, float]:
     """(median, floor) in milliseconds against a pretend exchange that runs already."""
+    settle()
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")

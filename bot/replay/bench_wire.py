@@ -30,7 +30,7 @@ from bot.replay.bench_protect import ACCOUNT, USER, Nobody, Yes, add_people
 from bot.sandbox.bench_peer import EVENTS_OF_FIVE
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
-from bot.shell.process import rss_mb_peak
+from bot.shell.process import rss_mb_peak, settle
 from bot.shell.recorder import Recorder
 from bot.shell.steps import Ports, StepRecord
 from bot.venue.gateway import Gateway, GatewayOptions
@@ -117,6 +117,7 @@ async def measure_post() -> PostReport:
 
 async def measure_storm() -> StormReport:
     """Five thousand frames a second for ten seconds, through gateway, engine and journal."""
+    settle()
     with tempfile.TemporaryDirectory() as folder, _peer() as ready:
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         try:

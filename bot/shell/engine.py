@@ -14,7 +14,6 @@ Must not know: any adapter, or what an event means.
 
 import asyncio
 import itertools
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -37,14 +36,13 @@ from bot.core.messages import (
     PlaceOrder,
     Question,
     ShowCard,
-    SignalRaised,
     Tell,
     VenueCommand,
     Woke,
 )
 from bot.core.trade import Phase, Role, Trade
 from bot.shell.clock import Clock, wall_monotonic_s
-from bot.shell.inbox import Inbox
+from bot.shell.inbox import MARKET_NEWS, Inbox
 from bot.shell.ports import Kept
 from bot.shell.steps import Core, Observer, Ports, StepRecord, can_wait, rests, unanswered, urgency
 from data.model import Action, Decision, ExitReason
@@ -54,7 +52,8 @@ HEARTBEAT_S: Final = 5.0  # the loop turns at least this often; a sixth of the u
 WOKE_AGAIN_S: Final = 0.05  # a deadline that Woke did not move is not asked about in a hot loop
 STOP_WAIT_S: Final = 10.0  # for bare positions and answers at SIGTERM; the unit allows 30 s
 GATHER_S: Final = 0.003  # a wish may wait so long for the next ones: a transaction takes as much
-BATCH_MAX: Final = 64  # steps kept in one transaction: about 5 ms of stepping
+BATCH_MAX: Final = 256  # steps kept in one transaction, and read back as one
+BATCH_S: Final = 0.005  # of stepping, then it is kept: others want the loop too
 BACKLOG_MAX: Final = 2_000  # steps held back while the disk is full
 ERRANDS_MAX: Final = 256  # requests in flight; above it questions fail and are asked again
 NOT_SENT: Final = -1  # code of a refusal that is our own
@@ -147,7 +146,7 @@ class Engine:
 
     def post(self, event: Event) -> None:
         """Put an event into the queue; never blocks. While stopping, signals are not taken."""
-        if self._stop_by_s is not None and isinstance(event, SignalRaised | DecisionArrived):
+        if self._stop_by_s is not None and isinstance(event, MARKET_NEWS):
             return
         self._inbox.put(event)
 
@@ -203,7 +202,7 @@ class Engine:
                 await self._keep_backlog()
             return
         batch: list[_Turned] = []
-        until_s = math.inf
+        until_s = wall_monotonic_s() + BATCH_S
         while taken is not None:
             turned = self._step(*taken)
             if turned is not None:
