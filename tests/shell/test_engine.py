@@ -48,8 +48,8 @@ async def running(engine: Engine) -> AsyncIterator[None]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Let others run until it holds; five seconds at most."""
-    async with asyncio.timeout(5):
+    """Let others run until it holds; half a minute at most."""
+    async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0)
 

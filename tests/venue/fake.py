@@ -176,7 +176,7 @@ async def stream_host() -> AsyncIterator[Sockets]:
         yield sockets
 
 
-async def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Yield until the condition holds; a timeout is a failed test."""
     async with asyncio.timeout(timeout_s):
         while not condition():
