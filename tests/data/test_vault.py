@@ -133,7 +133,7 @@ def test_the_check_moves_with_the_rotation() -> None:
         base64.urlsafe_b64encode(OLD).decode(),
         base64.urlsafe_b64encode(OLD).decode().rstrip("="),
         f"  {OLD.hex()}\n",
-        new_key_text(),
+        pytest.param(new_key_text(), id="a new one"),
     ],
 )
 def test_keys_are_read_from_hex_and_base64(text: str) -> None:

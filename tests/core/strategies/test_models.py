@@ -63,7 +63,10 @@ CASES: list[tuple[str, Window, Context, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "bars", "context", "parts"), CASES, ids=lambda c: str(c)[:12])
+NAMES = [case[0] for case in CASES]
+
+
+@pytest.mark.parametrize(("name", "bars", "context", "parts"), CASES, ids=NAMES)
 def test_a_model_fires_once_with_all_it_must_say(
     name: str, bars: Window, context: Context, parts: set[str]
 ) -> None:
@@ -87,7 +90,7 @@ def test_a_model_fires_once_with_all_it_must_say(
     assert signal.size_share == 1
 
 
-@pytest.mark.parametrize(("name", "bars", "context", "parts"), CASES, ids=lambda c: str(c)[:12])
+@pytest.mark.parametrize(("name", "bars", "context", "parts"), CASES, ids=NAMES)
 def test_a_model_upside_down_is_the_same_short(
     name: str, bars: Window, context: Context, parts: set[str]
 ) -> None:
