@@ -33,8 +33,7 @@ class Agenda:
     @property
     def clock_ms(self) -> int:
         """The time as the process takes it: never backwards, whatever its clock does."""
-        self._clock_ms = max(self._clock_ms, self.now_ms + self.skew_ms)
-        return self._clock_ms
+        return max(self._clock_ms, self.now_ms + self.skew_ms)
 
     def count(self, *kinds: Kind) -> None:
         """Count what befell."""
@@ -58,5 +57,6 @@ class Agenda:
         """The next happening, its moment come; None when there is none until `end_ms`."""
         if not self._heap or self._heap[0][0] > end_ms:
             return None
+        self._clock_ms = self.clock_ms  # Here and not when it is read: looking changes nothing.
         self.now_ms, _, item = heapq.heappop(self._heap)
         return item

@@ -52,6 +52,13 @@ def test_one_seed_is_one_run() -> None:
     assert one != other
 
 
+@pytest.mark.parametrize("seed", [246, 1209, 6370])
+def test_watching_changes_nothing(seed: int) -> None:
+    """Clocks that step back among them: the journal is the same when nobody looks (8)."""
+    watched = World(seed, sim_invariants.check).run()
+    assert watched == World(seed, lambda world: None).run()
+
+
 def test_a_breach_names_its_seed_and_what_broke(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seed and sentence are the whole bug report."""
 
