@@ -27,8 +27,8 @@ help: ## list the targets
 demo: $(STAMP) ## the whole service in a pretend world; prints the address of its chat page
 	@exec $(PY) -m bot demo $(ARGS)
 
-test: $(STAMP) ## every test
-	@$(PY) -m pytest $(ARGS)
+test: $(STAMP) ## every test, on two cores
+	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 setup: $(STAMP) ## make .venv and install what requirements-dev.txt lists
 

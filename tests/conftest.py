@@ -11,6 +11,17 @@ from typing import Any
 
 import pytest
 
+SHOWN = "shown"  # the property whose text is printed at the end, also from another process
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests measured: a distribution is wanted, whether they passed or not."""
+    for report in (r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)):
+        for name, text in report.user_properties:
+            if name == SHOWN:
+                terminalreporter.section(report.nodeid.rpartition("::")[2], sep="-")
+                terminalreporter.write_line(str(text))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def loopback_only() -> Iterator[None]:
