@@ -30,10 +30,13 @@ def decide_by_rules(
         return _manage(question, now_ms)
     if question.purpose == "open" and question.signal is not None:
         return _open(question, _threshold_of(question, score_threshold), now_ms)
+    if question.purpose == "open":
+        reason = "The rules open nothing without a strategy's signal."
+        return _answer(question, Action.DO_NOTHING, (reason,), now_ms)
     return abstain(
         question,
         Doubt.MALFORMED,
-        "the question holds no signal to judge",
+        "the question asks for nothing we know",
         Receipt(now_ms=now_ms, advisor=NAME),
     )
 

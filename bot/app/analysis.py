@@ -28,6 +28,7 @@ class AnalysisPlan:
 
     loaded: Loaded = field(default_factory=Loaded)
     news_urls: tuple[str, ...] = ()
+    by_model: bool = False  # a model leads the bots that look by the clock
 
 
 def plan_analysis(strategy_dir: Path | None, news_urls: tuple[str, ...]) -> AnalysisPlan:
@@ -64,6 +65,7 @@ class Analysis:
             book=self._book,
             news=self._reader,
         )
+        self._analyst.by_model = plan.by_model
         self._queue = BarQueue(self._analyst)
 
     def hear(self, candle: Candle) -> None:

@@ -26,6 +26,7 @@ from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
 from bot.control.views.status import Light
 from bot.core.desk import Desk, reopened
+from bot.core.directions import AnalysisDue
 from bot.core.editing import renewed
 from bot.core.guard import StopForm
 from bot.core.messages import BotConfigured, BotSwitched, Event, SignalRaised, Tell
@@ -42,6 +43,7 @@ from bot.shell.ports import Advisor, BarSink, EventSink, Notifier
 from bot.shell.process import rss_mb_peak
 from bot.shell.questions import Questions
 from bot.shell.recorder import LineRecord, Recorder, load_desk
+from bot.shell.rounds import Rounds
 from bot.shell.shadows import ShadowLedger
 from bot.shell.steps import Observer, Ports
 from bot.shell.systemd import Systemd
@@ -54,6 +56,7 @@ READY_S: Final = 90.0
 PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is asked again
 LOOK_S: Final = 0.02
 PULSE_S: Final = 3_600.0
+ROUNDS_S: Final = 1.0
 ALIVE_EVERY_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
@@ -194,7 +197,7 @@ class Service:
             await _prepared(world, began_s)
             engine = self._make_engine(store, world, hired, desk, seq)
             self._analysis = Analysis(
-                self._makers.analysis,
+                replace(self._makers.analysis, by_model=hired.by_model),
                 market=world.market,
                 clock=self._clock,
                 desk_of=self._desk,
@@ -280,10 +283,7 @@ class Service:
         record = LineRecord(self._options.record) if self._options.record is not None else None
         if record is not None:
             engine.watch(record.write)
-        jobs = Jobs()
-        jobs.every("pulse", PULSE_S, self._pulse)
-        look_s = look_every_s(self._options.universe, self._clock.speed)
-        jobs.every("universe", look_s, self.watchlist.tick)
+        jobs = self._make_jobs(world, hired)
         try:
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")
@@ -317,6 +317,22 @@ class Service:
             if record is not None:
                 record.close()
 
+    def _make_jobs(self, world: World, hired: Hired) -> Jobs:
+        jobs = Jobs()
+        jobs.every("pulse", PULSE_S, self._pulse)
+        if hired.by_model:
+            rounds = Rounds(
+                market=world.market,
+                clock=self._clock,
+                desk_of=self._desk,
+                symbols_of=lambda: world.symbols,
+                sink=self._post,
+            )
+            jobs.every("rounds", ROUNDS_S, rounds.tick)
+        look_s = look_every_s(self._options.universe, self._clock.speed)
+        jobs.every("universe", look_s, self.watchlist.tick)
+        return jobs
+
     async def _talk(self, control: TelegramControl) -> None:
         # Beside the engine: a stop waits neither for chat nor for what is to be said in it.
         try:
@@ -346,7 +362,7 @@ class Service:
 
     def _post(self, event: Event) -> None:
         if self._engine is None:
-            if not isinstance(event, SignalRaised):
+            if not isinstance(event, SignalRaised | AnalysisDue):
                 self._early.append(event)
             return
         self._engine.post(event)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from bot.core import answering, directing, entries, hearing, machine, reconcile
+from bot.core import analysing, answering, directing, entries, hearing, machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
 from bot.core.desk_state import DayCount, Desk
-from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
+from bot.core.directions import AnalysisDue, BotRemoved, DirectivesReverted, DirectivesTold
 from bot.core.messages import (
     AskFailed,
     BotConfigured,
@@ -360,6 +360,7 @@ _HANDLERS: Final[dict[type, Callable[[DeskDraft, Any], None]]] = {
     StopMoveRequested: _stop_move,
     CardAnswered: answering.card_answered,
     SignalRaised: entries.signal_raised,
+    AnalysisDue: analysing.analysis_due,
     DecisionArrived: entries.decision_arrived,
     OrderReported: _order_event,
     OrderRefused: _order_event,

@@ -1,9 +1,12 @@
-"""Events by which people direct bots: what is to be traded how, and which bots there are.
+"""Events by which bots are directed: what is to be traded how, which bots there are, when to look.
 
 Must not know: who may direct (chat asks that), or what becomes of it (`directing`, `desk`).
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+from data.model import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +34,14 @@ class BotRemoved:
 
     bot_id: str
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisDue:
+    """The clock says that a bot's adviser is to look at one symbol, without a signal."""
+
+    bot_id: str
+    symbol: str
+    instrument: Instrument
+    mark_price: Decimal
+    mark_ms: int

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.core import gates
+from bot.core.analysing import with_signal
 from bot.core.confidence import caution_for, weighed
 from bot.core.desk_draft import DeskDraft
 from bot.core.directing import check_bias, directed, learn
@@ -102,7 +103,8 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
     decision = weighed(event.decision, caution)
     ruling = supervise(decision.action, trade.phase)
     if decision.skipped:
-        draft.count_signal(trade.bot_id, -1)  # Nobody looked at it: its place is free again.
+        if trade.signal is not None:
+            draft.count_signal(trade.bot_id, -1)  # Nobody looked at it: its place is free again.
         drop(draft, trade_id, Outcome.SKIPPED, decision.abstained, decision=decision)
         return
     note_ruling(draft, trade, decision, ruling)
@@ -118,6 +120,10 @@ def _decide_open(draft: DeskDraft, trade: Trade, event: DecisionArrived) -> None
     if not is_fresh(draft, event.mark_ms):
         drop(draft, trade_id, Outcome.BLOCKED, "no fresh price", decision=decision)
         draft.tell("trade_blocked", trade_id=trade_id, reason="no fresh price")
+        return
+    trade = with_signal(draft, config, trade, decision, event.mark_price)
+    if trade.signal is None:
+        drop(draft, trade_id, Outcome.BLOCKED, "no direction, stop or target", decision=decision)
         return
     plan, checks = plan_now(draft, config, trade, decision, event.mark_price, ONE)
     if plan is None:

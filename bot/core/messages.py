@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
+from bot.core.directions import AnalysisDue, BotRemoved, DirectivesReverted, DirectivesTold
 from bot.core.presets import BotConfig
 from bot.core.trade import Order
 from bot.core.universe import Contract
@@ -293,6 +293,7 @@ Event = (
     | StopMoveRequested
     | CardAnswered
     | SignalRaised
+    | AnalysisDue
     | PriceReached
     | DecisionArrived
     | OrderRefused

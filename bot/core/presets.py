@@ -50,6 +50,13 @@ class AiMode(StrEnum):
         return self in (AiMode.MECHANICAL, AiMode.ADAPTIVE)
 
 
+class AiTrigger(StrEnum):
+    """What makes a bot ask its adviser about an entry."""
+
+    SIGNAL = "signal"  # a strategy's signal
+    TIMER = "timer"  # the clock, where a model answers; without one the strategy's signals do
+
+
 class Sizing(StrEnum):
     """How large a trade is wanted; every limit can only make it smaller."""
 
@@ -87,6 +94,8 @@ class BotConfig:
     auto_risk_usdt_max: Decimal = ZERO  # lost at the stop, with fees
     auto_risk_pct_max: Decimal = ZERO  # the same, of the wallet
     ai_mode: AiMode = AiMode.EXECUTOR
+    ai_trigger: AiTrigger = AiTrigger.SIGNAL
+    ai_every_ms: int = 5 * MINUTE_MS  # of a timer
     entry_kind: OrderKind = OrderKind.MARKET
     entry_timeout_ms: int = MINUTE_MS
     position_timeout_ms: int = 0
@@ -149,6 +158,7 @@ PRESETS: Final[dict[str, BotConfig]] = {
         entry_kind=OrderKind.LIMIT,
         entry_timeout_ms=MINUTE_MS,
         review_every_ms=5 * MINUTE_MS,
+        ai_trigger=AiTrigger.TIMER,
         sizing=Sizing.MARGIN_TARGET,
         margin_target_usdt=Decimal(25),
         leverage=10,
@@ -319,6 +329,7 @@ BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
         ("entry_timeout_ms", "1000", str(24 * HOUR_MS)),
         ("position_timeout_ms", "0", str(90 * 24 * HOUR_MS)),
         ("review_every_ms", "0", str(24 * HOUR_MS)),
+        ("ai_every_ms", "30000", str(24 * HOUR_MS)),
         ("break_even_risks", "0", "20"),
         ("break_even_bps", "0", "200"),
         ("trail_from_risks", "0", "20"),

@@ -14,7 +14,7 @@ import structlog
 from bot.core.desk import Desk
 from bot.core.gates import is_trading_time
 from bot.core.messages import SignalRaised
-from bot.core.presets import BotConfig
+from bot.core.presets import AiTrigger, BotConfig
 from bot.core.remembering import in_turn
 from bot.core.strategies.strategy import Strategy
 from bot.core.strategies.window import Bars, Context, closed_before
@@ -51,6 +51,7 @@ class Analyst:
         self._news = news
         self._hush = Hush()
         self.skipped = 0
+        self.by_model = False  # bots of a timer are led by a model; without one by signals
 
     def on_bar(self, candle: Candle) -> None:
         """A bar has closed: every bot's look at it, at once. Called once for each, in order."""
@@ -68,6 +69,7 @@ class Analyst:
             for bot_id in desk.running
             if desk.bots[bot_id].timeframe == candle.timeframe
             and _trades(desk.bots[bot_id], candle.symbol)
+            and not (self.by_model and desk.bots[bot_id].ai_trigger is AiTrigger.TIMER)
             and is_trading_time(desk.bots[bot_id], now_ms)
         ]
         return in_turn(desk, looking, now_ms)

@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from bot.core.directions import AnalysisDue
 from bot.core.messages import (
     DecisionArrived,
     Event,
@@ -30,7 +31,7 @@ from bot.shell.errors import OurFault
 QUEUE_MAX: Final = 20_000  # some ten seconds of the worst burst measured; 4 MB
 RESERVE: Final = 1_000  # for people, answers and the shell's own words
 
-MARKET_NEWS: Final = (SignalRaised, DecisionArrived)
+MARKET_NEWS: Final = (SignalRaised, AnalysisDue, DecisionArrived)
 VENUE_NEWS: Final = (Filled, OrderReported, PositionSeen, WalletSeen)
 
 

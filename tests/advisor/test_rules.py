@@ -48,11 +48,16 @@ def test_the_questions_own_threshold_goes_first() -> None:
     assert decide_by_rules(question, now_ms=NOW_MS).action is Action.DO_NOTHING
 
 
-def test_an_opening_without_a_signal_is_an_abstention() -> None:
-    """There is nothing to judge, and nothing is made up."""
+def test_without_a_signal_the_rules_open_nothing() -> None:
+    """There is nothing to judge, and nothing is made up: no doubt, and no trade."""
     decision = decide_by_rules(replace(OPENING, signal=None), now_ms=NOW_MS)
+    assert (decision.action, decision.abstained) == (Action.DO_NOTHING, "")
+
+
+def test_a_question_that_asks_for_nothing_known_is_an_abstention() -> None:
+    """A newer question before older rules."""
+    decision = decide_by_rules(replace(OPENING, purpose="dance"), now_ms=NOW_MS)
     assert decision.action is Action.ABSTAIN
-    assert decision.advisor == "rules"
 
 
 def managed(closes: list[float], quantity: str = "1") -> Question:

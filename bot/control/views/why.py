@@ -74,6 +74,8 @@ def _titled(look: Look, title: str, *lines: Html) -> Html:
 
 def _signal(look: Look, trade: Trade) -> Html:
     signal = trade.signal
+    if signal is None and not trade.adopted:
+        return look.words.say("Looked at by the clock; no strategy proposed it.")
     if signal is None:
         return look.words.say("Adopted: found at the exchange, not opened by a signal.")
     tick = trade.instrument.tick_size
