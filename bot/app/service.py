@@ -194,7 +194,8 @@ class Service:
         self.world = world
         hired = self._hired = self._makers.advisor(self._clock, store)
         try:
-            await _prepared(world, began_s)
+            if not await _prepared(world, began_s, stop):
+                return
             engine = self._make_engine(store, world, hired, desk, seq)
             self._analysis = Analysis(
                 replace(self._makers.analysis, by_model=hired.by_model),
@@ -410,8 +411,20 @@ def _told_of(hired: Hired | None) -> str:
     return hired.advisor.name if hired.detail is None else hired.detail()
 
 
-async def _prepared(world: World, began_s: float) -> None:
-    """Prepare the world; while the exchange does not answer, again and again, for READY_S."""
+async def _prepared(world: World, began_s: float, stop: asyncio.Event) -> bool:
+    """Prepare the world, for READY_S while nobody answers; False: told to stop meanwhile."""
+    preparing = asyncio.create_task(_prepare(world, began_s))
+    try:
+        await _first(stop, preparing)
+        if preparing.done():
+            await preparing
+    finally:
+        preparing.cancel()
+        await asyncio.gather(preparing, return_exceptions=True)
+    return not stop.is_set()
+
+
+async def _prepare(world: World, began_s: float) -> None:
     while True:
         try:
             return await world.prepare()

@@ -279,7 +279,8 @@ class TelegramControl:
             reply_slot=slot_of(trade.trade_id) if trade is not None and carded else "",
             silent=not loud,
         )
-        if command.level is Level.ALARM and reader is not None:
+        unheard = command.level is Level.WARNING and not message.chat_id  # nobody is paired yet
+        if reader is not None and (command.level is Level.ALARM or unheard):
             await self.outbox.post_kept(message, reader.user_id)
         elif message.chat_id:
             self.outbox.post(message)

@@ -1,8 +1,9 @@
 """What the exchange said that is new to us, and what it said that cannot be.
 
 Both are counted by where they were said. What cannot be (NaN, a negative quantity, a time to come,
-an unreadable answer) was dropped by its reader; here the owner's alert is raised, at most once a
-minute for each place. Must not know: what was asked, or what follows.
+an unreadable answer) was dropped by its reader; here the owner's alert is raised, for each place at
+most once a minute, and ever more rarely while it goes on. Must not know: what was asked, or what
+follows.
 """
 
 from typing import Final
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 REASON_LENGTH_MAX: Final = 200
 PLACES_MAX: Final = 200
+ALERT_EVERY_S_MAX: Final = 3_600.0  # a person knows by then
 
 
 class OddInput:
@@ -25,7 +27,7 @@ class OddInput:
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
-        self._hush = Hush()
+        self._hush = Hush(longest_s=ALERT_EVERY_S_MAX)
         self.rejected: dict[str, int] = {}
         self.unheard: dict[str, int] = {}
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from bot.core.messages import StreamLost, StreamRestored
+from bot.core.messages import EntriesHalted, StreamLost, StreamRestored
 from bot.shell.clock import wall_monotonic_s, wall_sleep_s
 from bot.shell.ports import EventSink
 from bot.venue.rest import RestClient
@@ -44,6 +44,7 @@ LOOK_EVERY_S: Final = 1.0  # at the silence
 IMPOSSIBLE_EVERY_S: Final = 60.0  # a reading of the account for nonsense, at most this often
 
 WHERE: Final = "user stream"
+MARGIN_CALL: Final = "the exchange calls for margin: a position is near its liquidation"
 
 FrameHook = Callable[[bytes, int], None]  # the frame, wall monotonic nanoseconds
 Probe = Callable[[float], Awaitable[str]]  # silent for so many seconds -> why it is mute, or ""
@@ -205,7 +206,9 @@ class UserStream:
         if news.odd:
             self.oddities.note(news.odd)
         if news.kind == "MARGIN_CALL":
+            # What stands so near to its liquidation may be a stranger's: nothing more is opened.
             log.error("margin_call_received")
+            self._sink(EntriesHalted(reason=MARGIN_CALL))
         if self._hooks.on_news is not None:
             self._hooks.on_news(news)
         for event in news.events:

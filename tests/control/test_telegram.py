@@ -431,6 +431,18 @@ async def test_malformed_updates_are_dropped_and_the_next_one_is_heard(
         assert room.control.light().ok
 
 
+async def test_a_warning_from_before_the_pairing_is_told_after_it(
+    tmp_path: Path, sandbox: TelegramSandbox, clock: VirtualClock, person: Person
+) -> None:
+    """/status would show its cause; so the owner hears of it as soon as there is one."""
+    stage = Stage(desk(OPEN))
+    warning = Tell(kind="foreign_position", level=Level.WARNING)
+    async with living(tmp_path, stage, sandbox, clock, paired=False) as room:
+        room.control.tell(warning, None, stage.desk)
+        await person.say(f"/start {room.control.pairing_code}")
+        await person.see("that this bot did not open")
+
+
 async def test_alarms_survive_a_blocked_chat_and_a_restart(
     tmp_path: Path, sandbox: TelegramSandbox, clock: VirtualClock, person: Person
 ) -> None:

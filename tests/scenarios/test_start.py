@@ -160,3 +160,10 @@ def _done(truth: dict[str, Any]) -> list[list[tuple[str, str]]]:
 def _phase(service: Service) -> Phase | None:
     working = service.engine.desk.working() if service.recovered.is_set() else ()
     return working[0].phase if working else None
+
+
+async def test_a_stop_is_heard_while_the_exchange_does_not_answer(scene: Stage) -> None:
+    """Nobody waits a minute and a half for an exchange that he has given up on."""
+    async with asyncio.timeout(PATIENCE_S):
+        async with starting(scene.part(rest="http://127.0.0.1:1")) as service:
+            await scene.until(lambda: service.world is not None, "it has begun to ask")

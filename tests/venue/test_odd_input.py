@@ -31,7 +31,7 @@ from bot.core.trade import Order, Role
 from bot.shell import hush
 from bot.venue.gateway import Gateway
 from bot.venue.market import LiveMarket
-from bot.venue.odd_input import OddInput
+from bot.venue.odd_input import ALERT_EVERY_S_MAX, OddInput
 from bot.venue.streams import Oddities
 from bot.venue.wire_answers import Malformed, Unheard
 from data.model import OrderKind, Side
@@ -247,6 +247,24 @@ def test_each_place_has_an_alert_of_its_own_and_the_next_says_how_many() -> None
     said = [(e.where, e.times) for e in told if isinstance(e, InputRejected)]
     assert said == [("a", 1), ("b", 1), ("a", 3)]
     assert (noted.rejected, noted.unheard) == ({"a": 4, "b": 1}, {"b": 1})
+
+
+def test_nonsense_that_goes_on_for_a_day_is_told_thirty_times_not_a_thousand() -> None:
+    """Each place's alert comes after one minute, two, four, then hourly; after a rest, at once."""
+    told, sink = _sink()
+    noted = OddInput(sink)
+    now_s = [100.0]
+    noted._hush = hush.Hush(now_s=lambda: now_s[0], longest_s=ALERT_EVERY_S_MAX)
+    for _ in range(24 * 360):
+        noted.note("a", Malformed("NaN"))
+        now_s[0] += 10
+    assert 24 <= len(told) <= 32
+    now_s[0] += 3 * ALERT_EVERY_S_MAX
+    before = len(told)
+    for _ in range(7):
+        noted.note("a", Malformed("NaN"))
+        now_s[0] += 10
+    assert len(told) == before + 2
 
 
 async def test_what_the_market_cannot_mean_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.core.messages import Event, OrderReported, StreamLost, StreamRestored
+from bot.core.messages import (
+    EntriesHalted,
+    Event,
+    OrderReported,
+    StreamLost,
+    StreamRestored,
+)
 from bot.venue import user_stream
 from bot.venue.user_stream import Probe, StreamHooks, UserStream
 from tests.venue.fake import (
@@ -91,6 +97,27 @@ async def test_a_break_is_told_and_mended() -> None:
         await wait_for(lambda: run.kinds().count("StreamRestored") == 2)
         assert run.kinds() == ["StreamRestored", "StreamLost", "StreamRestored"]
         assert run.stream.is_up
+
+
+async def test_a_margin_call_halts_entries() -> None:
+    """The halt is an alarm to the owner, once: the desk knows it again by its reason."""
+    async with _running() as run:
+        assert await run.stream.ready(5)
+        call = {"s": "X", "ps": "LONG", "pa": "1", "mt": "CROSSED", "mp": "187", "up": "-1"}
+        await run.sockets.tell({"e": "MARGIN_CALL", "E": NOW_MS, "cw": "3.16", "p": [call]})
+        await wait_for(lambda: len(run.events) == 2)
+        assert run.events[1] == EntriesHalted(reason=user_stream.MARGIN_CALL)
+
+
+async def test_a_host_that_closes_with_1008_is_left_and_found_again() -> None:
+    """Too many requests, says the exchange: the break is told, and mended after a pause."""
+    async with _running() as run:
+        await run.sockets.until(1)
+        await run.sockets.connections[0].close(1008, "Too many requests")
+        await wait_for(lambda: run.kinds().count("StreamRestored") == 2)
+        lost = run.events[1]
+        assert isinstance(lost, StreamLost)
+        assert "1008" in lost.reason
 
 
 async def test_an_expired_key_is_replaced() -> None:
