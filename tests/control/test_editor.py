@@ -1,5 +1,6 @@
 """Bots and their directives from the chat: made, shown, changed, told, taken back, deleted."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from bot.control.handlers import COMMANDS
 from bot.control.html import plain_text
-from bot.control.views.directives import RANGES, directives, of_notice, refusal
+from bot.control.views.directives import directives, of_notice, refusal
 from bot.control.views.making import bot_page
 from bot.core import desk as core
 from bot.core.directing import MODEL
@@ -141,9 +142,9 @@ async def test_directives_are_told_shown_and_taken_back(chat: Chat) -> None:
     """Each change is announced with what differs, and one tap brings back what was before."""
     async with chat.life() as person:
         await person.say("/directives signals leverage_max 500")
-        await person.see("leverage_max is 500; allowed is a whole number from 1 to 125.")
+        await person.see("leverage_max is '500'; allowed is a whole number from 1 to 125.")
         await person.say("/directives signals mood good")
-        await person.see("mood is no directive; known: bias, timeframes")
+        await person.see("'mood' is no directive; known: bias, timeframes")
         assert not chat.stage.events
         await person.say("/directives signals bias long")
         await person.see("Directives of signals: version 1, by Lan", "bias: neutral → long")
@@ -216,9 +217,15 @@ async def test_deleting_asks_first_and_keeps_a_bot_with_a_trade(chat: Chat) -> N
 # ------------------------------------------------------------------------------------ views
 
 
-def test_the_reader_s_words_for_what_is_allowed_are_the_core_s() -> None:
-    """One truth about ranges: the chat translates it and nothing else."""
-    assert RANGES == ALLOWED
+@pytest.mark.parametrize("field", ALLOWED)
+def test_what_is_allowed_is_said_in_the_reader_s_language(field: str) -> None:
+    """One truth about ranges: the core's, said again."""
+    refused = refusal(look("vi"), Directives(), field, "?" * 600)
+    assert refused is not None
+    said = plain_text(refused)
+    assert field in said
+    assert "được phép" in said
+    assert not re.search(r"\b(at|most|whole|number|to)\b", said)
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
@@ -239,7 +246,7 @@ def test_pages_and_refusals_exist_in_both_languages(language: str) -> None:
     assert "bias: neutral → short" in said
     refused = refusal(look(language), told, "bias", "up")
     assert refused is not None
-    assert ("Refused" in plain_text(refused)) == (language == "en")
+    assert ("allowed is" in plain_text(refused)) == (language == "en")
 
 
 def test_a_viewer_may_look_but_not_tell() -> None:

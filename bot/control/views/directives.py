@@ -8,9 +8,11 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, cut, folded, join, untrusted
 from bot.control.views.look import Look, day_time, mark
+from bot.control.views.phrases import say_again
 from bot.core.desk import Desk
 from bot.core.directing import MODEL
 from bot.core.directives import (
+    ALLOWED,
     Directives,
     Version,
     Versions,
@@ -21,6 +23,7 @@ from bot.core.directives import (
 from bot.core.presets import AiMode
 
 VALUE_LENGTH_MAX: Final = 200
+FAULT_LENGTH_MAX: Final = 900
 VERSIONS_SHOWN: Final = 5
 CLEARS: Final = "-"  # typed for nothing
 
@@ -29,21 +32,6 @@ MODES: Final[dict[AiMode, str]] = {
     AiMode.TACTICAL: mark("tactical: the adviser sizes, it cannot change directives"),
     AiMode.MECHANICAL: mark("mechanical: our size, the adviser may change directives"),
     AiMode.ADAPTIVE: mark("adaptive: the adviser sizes and may change directives"),
-}
-# What is allowed, in the reader's language; the core's own words for it are the source texts.
-RANGES: Final[dict[str, str]] = {
-    "bias": mark("neutral, long, short"),
-    "timeframes": mark("at most 6 of 1m to 1d, such as 1m, 30m, 4h"),
-    "support": mark("at most 10 prices above 0"),
-    "resistance": mark("at most 10 prices above 0"),
-    "risk_pct_max": mark("0.01 to 10"),
-    "reward_risk_min": mark("0 to 100"),
-    "open_trades_max": mark("a whole number from 1 to 100"),
-    "leverage_max": mark("a whole number from 1 to 125"),
-    "confidence_min": mark("0 to 100"),
-    "entry_words": mark("at most 12 of at most 40 characters each"),
-    "exit_words": mark("at most 12 of at most 40 characters each"),
-    "notes": mark("a text of at most 500 characters"),
 }
 
 
@@ -55,7 +43,9 @@ def directives(look: Look, desk: Desk, bot_id: str) -> Html:
         for name, value in said_pairs(versions.current)
     ]
     nothing = look.words.say("Nothing beyond the configuration.")
-    ranges = [join([code(name), look.words.label(text)], ": ") for name, text in RANGES.items()]
+    ranges = [
+        join([code(name), say_again(look.words, text)], ": ") for name, text in ALLOWED.items()
+    ]
     return cut(
         join(
             [
@@ -83,20 +73,9 @@ def refusal(look: Look, before: Directives, field: str, value: str) -> Html | No
     """What is wrong with a value, in the reader's language; None when nothing is."""
     try:
         edited(before, field, value)
-    except ValueError:
-        shown = untrusted(value, 40)
-        if field not in RANGES:
-            return look.words.say(
-                "{field} is no directive; known: {known}.",
-                field=code(untrusted(field, 40)),
-                known=", ".join(RANGES),
-            )
-        return look.words.say(
-            "Refused: {field} is {value}; allowed is {range}.",
-            field=code(field),
-            value=code(shown),
-            range=look.words.label(RANGES[field]),
-        )
+    except ValueError as fault:
+        why = untrusted(say_again(look.words, str(fault)), FAULT_LENGTH_MAX)
+        return look.words.say("Refused: {why}", why=why)
     return None
 
 
@@ -126,9 +105,14 @@ def of_notice(look: Look, fields: Mapping[str, str], desk: Desk) -> Html:
                 by=_by(look, version.by),
             ),
             *lines,
-            look.words.say("Not taken: {why}", why=untrusted(refused)) if refused else NOTHING,
+            _not_taken(look, refused) if refused else NOTHING,
         ]
     )
+
+
+def _not_taken(look: Look, refused: str) -> Html:
+    why = untrusted(say_again(look.words, refused), FAULT_LENGTH_MAX)
+    return look.words.say("Not taken: {why}", why=why)
 
 
 def _history(look: Look, versions: Versions) -> Html:

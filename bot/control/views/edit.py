@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.control.html import Html, bold, code, cut, join, untrusted
 from bot.control.views.look import Look
+from bot.control.views.phrases import say_again
 from bot.core.desk import Desk
 from bot.core.editing import FIELDS, MEMORY, edited
 from bot.core.messages import BotConfigured
@@ -36,7 +37,9 @@ def edit(look: Look, desk: Desk, argument: str, by: str) -> tuple[Html, BotConfi
     try:
         changed = edited(config, field, text.strip())
     except ValueError as fault:
-        return look.words.say("Refused: {why}", why=untrusted(str(fault), 900)), None
+        return look.words.say(
+            "Refused: {why}", why=untrusted(say_again(look.words, str(fault)), 900)
+        ), None
     if changed == config:
         return look.words.say("That is so already."), None
     answer = look.words.say(
@@ -63,7 +66,7 @@ def _field(look: Look, config: BotConfig, field: str) -> Html:
         edited(config, field, "?")
     except ValueError as fault:
         # What is wrong with a question mark says what is allowed.
-        allowed = untrusted(str(fault), 900)
+        allowed = untrusted(say_again(look.words, str(fault)), 900)
         named = code(untrusted(field, WORD_LENGTH_MAX))
         return join([join([named, value_of(config, field)], " = "), allowed])
     return join([code(field), value_of(config, field)], " = ")

@@ -11,6 +11,7 @@ from bot.control.html import Html, bold, code, cut, folded, join, untrusted
 from bot.control.views.directives import MODES as AI_MODES
 from bot.control.views.edit import value_of
 from bot.control.views.look import Look
+from bot.control.views.phrases import say_again
 from bot.control.views.status import MODES
 from bot.control.views.terms import PHASES
 from bot.core.desk import Desk
@@ -74,7 +75,7 @@ def new_bot(look: Look, desk: Desk, argument: str, by: str) -> tuple[Html, BotCo
     try:
         config = _made(desk, name, preset, symbols.strip())
     except ValueError as fault:
-        why = untrusted(str(fault), FAULT_LENGTH_MAX)
+        why = untrusted(say_again(look.words, str(fault)), FAULT_LENGTH_MAX)
         return look.words.say("Refused: {why}", why=why), None
     made = look.words.say(
         "Made {bot} like {preset}, on {symbols}. It is paused: look at /bot {bot}, then /resume "

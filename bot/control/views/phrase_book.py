@@ -195,6 +195,11 @@ PHRASES: Final = (
     mark("the level is no price"),
     mark("the price is not far enough beyond that level"),
     mark("a stop is only tightened; it stands at {level}"),
+    # why directives or a bot stay
+    mark("version {number} is not kept"),
+    mark("version {number} is in force now, not {other}"),
+    mark("it changed them {times} times within a day"),
+    mark("a trade of it is at work; it is paused"),
     # why there are no entries
     mark("panic"),
     mark("disk full"),
@@ -239,11 +244,20 @@ PHRASES: Final = (
     mark("the newest ones are not told yet"),
     mark("the exchange does not know the symbol ({code})"),
     # what is wrong with a value that was typed
+    mark("{field_name} is no directive; known: {known_words}."),
+    mark("{field_name} is {value}; the owner allows at most {bound}."),
+    mark("{field_name} is {value}; the owner allows at least {bound}."),
     mark("{field_name} is {value_words}; allowed is {allowed_words}."),
     mark("{field_name} is {value_words}; allowed are {allowed_words}."),
     mark("{field_name} has {value_words}; allowed are {allowed_words}."),
     mark("{field_name} is {value_words}; it must be below {other}, which is {its}."),
     mark("{field_name} is {value_words}; it must be longer than {other}, which is {its}."),
     mark("{field_name} is {value_words}; with {choice} {chosen} it must be above 0."),
+    mark("neutral, long, short"),
+    mark("at most {count} of 1m to 1d, such as 1m, 30m, 4h"),
+    mark("at most {count} prices above 0"),
+    mark("at most {count} of at most {length} characters each"),
+    mark("a text of at most {length} characters"),
+    mark("a whole number from {low} to {high}"),
     mark("{low} to {high}"),
 )
