@@ -1,4 +1,4 @@
-"""What holds for every test: it speaks to this machine only.
+"""What holds for every test: it speaks to this machine only, and no example of it is timed.
 
 Helpers are imported by their full name (`from tests.house import ...`): test files of different
 rooms may share a base name, so pytest runs in its importlib mode.
@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, and of who else works on it.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 SHOWN = "shown"  # the property whose text is printed at the end, also from another process
 

@@ -43,7 +43,7 @@ from tests.control.samples import (
     open_store,
 )
 
-PATIENCE_S = 8.0
+PATIENCE_S = 30.0
 TOKEN = make_token(Random(3))
 
 

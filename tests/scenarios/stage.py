@@ -30,7 +30,7 @@ from tests.house import ROOT
 from tests.scenarios import actor
 
 SYMBOL = "BTCUSDT"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0  # a start alone takes ten seconds where everything is busy
 TOKEN = "7000000001:AAscenarioSecretTokenScenarioSecret12"
 KEY = "scenarioKey" + "a" * 53
 SECRET = "scenarioSecret" + "b" * 50

@@ -52,7 +52,7 @@ def bot(folder: Path, *arguments: str, stdin: str = "", **settings: str) -> Any:
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -121,7 +121,7 @@ async def test_a_sandbox_says_one_ready_line_and_ends_on_sigterm(kind: str, tmp_
         stdout=PIPE,
     )
     assert child.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         told = json.loads(await child.stdout.readline())
         assert told["ready"] is True
         assert any(str(value).startswith("http://127.0.0.1:") for value in told.values())
@@ -166,7 +166,7 @@ async def test_paper_mode_trades_nothing_real_and_stops_on_sigterm(tmp_path: Pat
         )
         assert child.stdout is not None
         assert child.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert b"Chat page: http://127.0.0.1:" in await child.stdout.readline()
             while json.loads(await child.stderr.readline())["event"] != "service_ready":
                 pass

@@ -26,7 +26,7 @@ from tests.core.build import NOW_MS, config, desk, instrument
 NAMES = [f"S{n}USDT" for n in range(6)]
 SLOT_MS = 60_000
 RULES = Rules(fixed=("S0USDT",), symbols_max=3, slot_ms=SLOT_MS, refresh_ms=10 * SLOT_MS)
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class FakeFeed:
