@@ -21,6 +21,7 @@ import structlog
 from bot.app.analysis import Analysis, AnalysisPlan
 from bot.app.lights import lights_of
 from bot.app.people import OWNER, ensure_people
+from bot.app.preparing import READY_S, first, prepared
 from bot.app.universe import look_every_s, make_watchlist
 from bot.app.worlds import World
 from bot.control.telegram import ControlSettings, ControlWorld, TelegramControl
@@ -52,8 +53,6 @@ from data.model import Candle
 from data.store.store import Store
 from memory.shadow import Costs
 
-READY_S: Final = 90.0
-PREPARE_AGAIN_S: Final = 2.0  # an exchange that does not answer a start is asked again
 LOOK_S: Final = 0.02
 PULSE_S: Final = 3_600.0
 ROUNDS_S: Final = 1.0
@@ -194,7 +193,7 @@ class Service:
         self.world = world
         hired = self._hired = self._makers.advisor(self._clock, store)
         try:
-            if not await _prepared(world, began_s, stop):
+            if not await prepared(world, began_s, stop):
                 return
             engine = self._make_engine(store, world, hired, desk, seq)
             self._analysis = Analysis(
@@ -302,7 +301,7 @@ class Service:
                 jobs.start()
                 opening = group.create_task(self._open(world, began_s), name="opening")
                 group.create_task(hired.warm_up(), name="warm-up")
-                await _first(stop, loop)
+                await first(stop, loop)
                 opening.cancel()
                 self._systemd.stopping()
                 log.info("service_stopping", trades=len(engine.desk.working()))
@@ -411,30 +410,6 @@ def _told_of(hired: Hired | None) -> str:
     return hired.advisor.name if hired.detail is None else hired.detail()
 
 
-async def _prepared(world: World, began_s: float, stop: asyncio.Event) -> bool:
-    """Prepare the world, for READY_S while nobody answers; False: told to stop meanwhile."""
-    preparing = asyncio.create_task(_prepare(world, began_s))
-    try:
-        await _first(stop, preparing)
-        if preparing.done():
-            await preparing
-    finally:
-        preparing.cancel()
-        await asyncio.gather(preparing, return_exceptions=True)
-    return not stop.is_set()
-
-
-async def _prepare(world: World, began_s: float) -> None:
-    while True:
-        try:
-            return await world.prepare()
-        except Unknown as fault:
-            if wall_monotonic_s() - began_s + PREPARE_AGAIN_S >= READY_S:
-                raise
-            log.warning("exchange_not_reached", reason=str(fault))
-            await wall_sleep_s(PREPARE_AGAIN_S)
-
-
 def _hand_on(ears: Sequence[BarSink], candle: Candle) -> None:
     for ear in ears:
         ear(candle)
@@ -449,9 +424,3 @@ def _wanted_bots(desk: Desk, wanted: Sequence[BotConfig]) -> list[Event]:
         if config.bot_id not in desk.bots:
             events.append(BotSwitched(bot_id=config.bot_id, running=True, by="settings"))
     return events
-
-
-async def _first(stop: asyncio.Event, loop: asyncio.Task[None]) -> None:
-    waiting = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({waiting, loop}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
