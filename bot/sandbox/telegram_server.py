@@ -156,6 +156,8 @@ class TelegramSandbox:
                 answer = Refused(500, "Internal Server Error").wire()
         except Refused as refusal:
             answer = refusal.wire()
+        except ConnectionResetError:
+            return web.Response(status=400)  # Half a request, and whoever sent it has gone.
         if fault is not None and fault.kind == "http_500":
             answer = Refused(500, "Internal Server Error").wire()
         self._record(name, params, answer, fault)

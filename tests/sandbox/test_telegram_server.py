@@ -412,3 +412,26 @@ async def test_a_token_is_made_from_the_seed() -> None:
     assert one == same != other
     with pytest.raises(ValueError, match="bot token"):
         await serve_telegram(0, token="x", seed=1, clock=clock, pace=1.0)
+
+
+async def test_a_client_killed_in_the_middle_of_a_request_is_no_fault_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Half a form, then silence for ever: nothing is logged, and the next one is served."""
+    async with telegram_world() as world:
+        root = world.sandbox.address.base_url
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(root.rpartition(":")[2]))
+        head = f"POST /bot{TOKEN}/sendMessage HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n"
+        kind = "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+        writer.write((head + kind).encode())
+        assert b"100 Continue" in await reader.readline(), "the server waits for the form"
+        writer.write(b"chat_id=1")
+        await writer.drain()
+        writer.transport.abort()
+        for _ in range(2):
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"{root}/bot{TOKEN}/getMe") as r,
+            ):
+                assert r.status == 200
+    assert not caplog.records
