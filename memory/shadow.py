@@ -23,6 +23,7 @@ BARS_MAX: Final = 480  # fewer than a window holds, so a restart finds every can
 MOVES_MAX: Final = 200  # of one stop, as of a real one
 STEPS: Final = 5  # a trailing stop follows in fifths of its distance
 GAP_RATIO: Final = 0.0005  # a stop is not put closer to the price
+EPSILON: Final = 1e-10
 BPS: Final = 10_000.0
 PERCENT: Final = 100.0
 
@@ -102,67 +103,72 @@ class ShadowResult:
 class Course:
     """How far an idea has come. Prices are signed: what earns is up, for a short too."""
 
+    sign: int
+    step_ms: int  # a bar's length
+    target: float
+    level: float  # where the stop stands
+    due_ms: int  # the bar that opens then or later is the last one
+    timed: bool = False  # because its time is up then, not only our patience
     entry: float | None = None  # with slippage; None while a limit entry waits
-    entered_ms: int = 0
-    level: float = 0.0  # where the stop stands
     best: float | None = None  # the best price since the callback began to trail
+    watch: float = float("inf")  # nothing moves the stop below it
     moves: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """A bar that stays within (low, high) and opens before `due_ms` changes nothing."""
-
-    low: float
-    high: float
-    due_ms: int
+Band = tuple[float, float, int]  # a bar within (low, high) that opens before `due_ms` is nothing
 
 
 def begun(idea: Idea, costs: Costs) -> Course:
     """The course before the first bar."""
+    sign, step_ms = idea.direction.sign, timeframe_ms(idea.timeframe)
+    course = Course(
+        sign=sign,
+        step_ms=step_ms,
+        target=idea.target_price * sign,
+        level=idea.stop_price * sign,
+        due_ms=idea.after_ms + BARS_MAX * step_ms,
+    )
     if idea.limit_ms:
-        return Course()
-    slipped = idea.entry_price * (1 + idea.direction.sign * costs.slippage_bps / BPS)
-    return _entered(idea, slipped, idea.after_ms + timeframe_ms(idea.timeframe))
+        return course
+    slipped = idea.entry_price * (1 + sign * costs.slippage_bps / BPS)
+    return _entered(idea, course, slipped * sign, idea.after_ms + step_ms)
 
 
 def band_of(idea: Idea, course: Course) -> Band:
-    """Within which prices, and until when, nothing can happen."""
-    step_ms = timeframe_ms(idea.timeframe)
+    """Within which prices, not signed, and until when nothing can happen."""
     if course.entry is None:
-        return Band(low=float("-inf"), high=float("inf"), due_ms=0)
-    sign = idea.direction.sign
-    due_ms = idea.after_ms + BARS_MAX * step_ms
-    if idea.hold_ms_max:
-        due_ms = min(due_ms, course.entered_ms + idea.hold_ms_max - step_ms)
-    floor, ceiling = _floor(idea, course), _ceiling(idea, course)
-    low, high = (floor, ceiling) if sign > 0 else (-ceiling, -floor)
-    return Band(low=low, high=high, due_ms=due_ms)
+        return float("-inf"), float("inf"), 0
+    if idea.moves is STILL:
+        floor, ceiling = course.level, course.target
+    else:
+        floor, ceiling = _floor(idea, course), min(course.target, course.watch)
+    if course.sign > 0:
+        return floor, ceiling, course.due_ms
+    return -ceiling, -floor, course.due_ms
 
 
 def passed(
     idea: Idea, course: Course, candle: Candle, costs: Costs
 ) -> tuple[Course, ShadowResult | None]:
     """The course after the next closed bar, and the result when that bar ended it."""
-    step_ms = timeframe_ms(idea.timeframe)
-    path = [price * idea.direction.sign for price in price_path(candle)]
+    open_ms = candle.open_ms
+    if course.entry is not None and idea.moves is STILL:
+        end, price = _ended_still(course, candle)
+        return course, None if end is None else _result(idea, course, end, price, open_ms, costs)
+    path = [price * course.sign for price in price_path(candle)]
     if course.entry is None:
         course, path, gone = _await_entry(idea, course, candle, path)
         if course.entry is None:
-            return course, ShadowResult(
-                end=ShadowEnd.UNFILLED, ended_ms=candle.open_ms
-            ) if gone else None
+            missed = ShadowResult(end=ShadowEnd.UNFILLED, ended_ms=open_ms)
+            return course, missed if gone else None
     before: float | None = None
     for price in path:
         course, exit_price, end = _walked(idea, course, before, price)
         if end is not None:
-            return course, _result(idea, course, end, exit_price, candle.open_ms, costs)
+            return course, _result(idea, course, end, exit_price, open_ms, costs)
         before = price
-    closed_ms = candle.open_ms + step_ms
-    if idea.hold_ms_max and closed_ms >= course.entered_ms + idea.hold_ms_max:
-        return course, _result(idea, course, ShadowEnd.TIMEOUT, path[-1], candle.open_ms, costs)
-    if candle.open_ms >= idea.after_ms + BARS_MAX * step_ms:
-        return course, _result(idea, course, ShadowEnd.HORIZON, path[-1], candle.open_ms, costs)
+    if open_ms >= course.due_ms:
+        return course, _result(idea, course, _last(course), path[-1], open_ms, costs)
     return course, None
 
 
@@ -187,38 +193,66 @@ def _await_entry(
     idea: Idea, course: Course, candle: Candle, path: list[float]
 ) -> tuple[Course, list[float], bool]:
     """The course with its limit entry filled, if it was; the path from there on; else: too late."""
-    entry = idea.entry_price * idea.direction.sign
-    step_ms = timeframe_ms(idea.timeframe)
+    entry, step_ms = idea.entry_price * course.sign, course.step_ms
     until_ms = idea.after_ms + step_ms + idea.limit_ms
     # Of a bar that outlasts the entry's time only the open is sure to lie within it.
     reach = path if candle.open_ms + step_ms <= until_ms else path[:1]
     for place, price in enumerate(reach):
         if price <= entry:
             paid = price if place == 0 else entry
-            course = _entered(idea, abs(paid), candle.open_ms)
+            course = _entered(idea, course, paid, candle.open_ms)
             return course, [paid, *path[max(place, 1) :]], False
     return course, path, candle.open_ms + step_ms >= until_ms
 
 
-def _entered(idea: Idea, price: float, moment_ms: int) -> Course:
-    sign = idea.direction.sign
-    course = Course(entry=price * sign, entered_ms=moment_ms, level=idea.stop_price * sign)
-    if idea.moves.callback_pct and not idea.moves.callback_from_risks:
-        course = replace(course, best=course.entry)
-    return course
+def _entered(idea: Idea, course: Course, entry: float, moment_ms: int) -> Course:
+    due_ms = moment_ms + idea.hold_ms_max - course.step_ms
+    timed = bool(idea.hold_ms_max) and due_ms <= course.due_ms
+    trails = idea.moves.callback_pct and not idea.moves.callback_from_risks
+    course = replace(
+        course,
+        entry=entry,
+        due_ms=due_ms if timed else course.due_ms,
+        timed=timed,
+        best=entry if trails else None,
+    )
+    return course if idea.moves is STILL else _watching(idea, course)
+
+
+def _ended_still(course: Course, candle: Candle) -> tuple[ShadowEnd | None, float]:
+    """The same as walking the path, for a stop that nothing moves: most of all, so it is short."""
+    level, target, up = course.level, course.target, course.sign > 0
+    if up:
+        first, low, high = candle.open, candle.low, candle.high
+    else:
+        first, low, high = -candle.open, -candle.high, -candle.low
+    stopped, reached = low <= level, high >= target
+    if not (stopped or reached):
+        over = candle.open_ms >= course.due_ms
+        return (_last(course) if over else None), candle.close * course.sign
+    if first <= level or first >= target:  # between bars: what the market pays
+        return (ShadowEnd.STOP if first <= level else ShadowEnd.TARGET), first
+    if stopped and reached:
+        fall, rise = first - low, high - first
+        stopped = fall <= rise if up else fall < rise
+    return (ShadowEnd.STOP, level) if stopped else (ShadowEnd.TARGET, target)
+
+
+def _last(course: Course) -> ShadowEnd:
+    return ShadowEnd.TIMEOUT if course.timed else ShadowEnd.HORIZON
 
 
 def _walked(
     idea: Idea, course: Course, before: float | None, price: float
 ) -> tuple[Course, float, ShadowEnd | None]:
     """One stretch of the way: the exit's signed price and kind, if it was reached."""
-    floor, target = _floor(idea, course), idea.target_price * idea.direction.sign
+    floor, target = _floor(idea, course), course.target
     jumped = before is None  # between bars; within one the price passes every level itself
     if price <= floor:
         return course, price if jumped else floor, ShadowEnd.STOP
     if price >= target:
         return course, price if jumped else target, ShadowEnd.TARGET
-    if jumped or (before is not None and price > before):
+    if price >= course.watch:
         course = _raised(idea, course, price, at_once=jumped)
     return course, price, None
 
@@ -227,19 +261,7 @@ def _floor(idea: Idea, course: Course) -> float:
     """Signed price at which it ends in a stop: the fixed one, or the exchange's trailing one."""
     if course.best is None:
         return course.level
-    sign = idea.direction.sign
-    return max(course.level, course.best * (1 - sign * idea.moves.callback_pct / PERCENT))
-
-
-def _ceiling(idea: Idea, course: Course) -> float:
-    """Signed price at which something happens above: the target, or a stop's next move."""
-    prices = [idea.target_price * idea.direction.sign]
-    prices += [watch for watch, _ in _rungs(idea, course)]
-    if course.best is not None:
-        prices.append(course.best)
-    elif idea.moves.callback_pct:
-        prices.append(_activation(idea, course))
-    return min(prices)
+    return max(course.level, course.best * (1 - course.sign * idea.moves.callback_pct / PERCENT))
 
 
 # ----------------------------------------------------------------- moving the stop
@@ -248,51 +270,64 @@ Rung = tuple[float, Callable[[float], float]]  # signed: the price it waits for;
 
 
 def _raised(idea: Idea, course: Course, price: float, *, at_once: bool) -> Course:
-    if idea.moves == STILL:
-        return course
+    assert course.entry is not None, "nothing moves before the entry"
+    best, level, moves = course.best, course.level, course.moves
     if idea.moves.callback_pct:
-        if course.best is not None:
-            course = replace(course, best=max(course.best, price))
-        elif price >= _activation(idea, course):
-            course = replace(course, best=price)
-    while course.moves < MOVES_MAX:
-        due = [rung for rung in _rungs(idea, course) if price >= rung[0]]
-        if not due:
-            break
+        if best is not None:
+            best = max(best, price)
+        elif price >= _activation(idea, course.entry):
+            best = price
+    while due := [rung for rung in _rungs(idea, course, level, moves) if price >= rung[0]]:
         if at_once:
-            level = max(level_at(price) for _, level_at in due)
+            raised = max(level_at(price) for _, level_at in due)
         else:
             watch, level_at = min(due, key=lambda rung: rung[0])
-            level = level_at(watch)
-        if level <= course.level:
+            raised = level_at(watch)
+        if raised <= level:
             break
-        course = replace(course, level=level, moves=course.moves + 1)
-    return course
+        level, moves = raised, moves + 1
+    return _watching(idea, replace(course, best=best, level=level, moves=moves))
 
 
-def _rungs(idea: Idea, course: Course) -> list[Rung]:
+def _watching(idea: Idea, course: Course) -> Course:
+    """The course with the price that moves its stop next."""
+    assert course.entry is not None, "nothing moves before the entry"
+    prices = [watch for watch, _ in _rungs(idea, course, course.level, course.moves)]
+    if course.best is not None:
+        prices.append(course.best)
+    elif idea.moves.callback_pct:
+        prices.append(_activation(idea, course.entry))
+    return replace(course, watch=min(prices, default=float("inf")))
+
+
+def _rungs(idea: Idea, course: Course, now: float, moved: int) -> list[Rung]:
+    """Each rule's next move, from a stop that stands at `now` after so many moves."""
     moves = idea.moves
-    if course.moves >= MOVES_MAX or not (
-        moves.break_even_risks or moves.trail_pct or moves.trail_offset
-    ):
+    if moved >= MOVES_MAX or not (moves.break_even_risks or moves.trail_pct or moves.trail_offset):
         return []
     assert course.entry is not None, "nothing moves before the entry"
     found = []
-    sign, entry, tick = idea.direction.sign, course.entry, idea.tick
+    sign, entry, tick = course.sign, course.entry, idea.tick
     if moves.break_even_risks:
         level = _on_tick(entry * (1 + sign * moves.break_even_bps / BPS), tick)
-        if level > course.level:
+        if level > now:
             gap = max(tick, abs(entry) * GAP_RATIO)
             watch = max(entry + moves.break_even_risks * _risk(idea), level + gap)
-            found.append((watch, lambda _price: level))
+            found.append((_reachable(watch), lambda _price: level))
     distance = _distance(idea, entry)
     if distance:
-        following = course.level + max(distance / STEPS, tick)
+        following = now + max(distance / STEPS, tick)
         ratio = sign * moves.trail_pct / PERCENT
         watch = following / (1 - ratio) if moves.trail_pct else following + moves.trail_offset
         watch = max(entry + moves.trail_from_risks * _risk(idea), watch)
-        found.append((watch, lambda price: _on_tick(price - _distance(idea, price), tick)))
+        found.append(
+            (_reachable(watch), lambda price: _on_tick(price - _distance(idea, price), tick))
+        )
     return found
+
+
+def _reachable(watch: float) -> float:
+    return watch - abs(watch) * EPSILON  # a price that equals it but for the last bit reaches it
 
 
 def _distance(idea: Idea, price: float) -> float:
@@ -301,9 +336,8 @@ def _distance(idea: Idea, price: float) -> float:
     return idea.moves.trail_offset
 
 
-def _activation(idea: Idea, course: Course) -> float:
-    assert course.entry is not None, "nothing trails before the entry"
-    return course.entry + idea.moves.callback_from_risks * _risk(idea)
+def _activation(idea: Idea, entry: float) -> float:
+    return entry + idea.moves.callback_from_risks * _risk(idea)
 
 
 def _risk(idea: Idea) -> float:
@@ -318,7 +352,7 @@ def _result(
     idea: Idea, course: Course, end: ShadowEnd, price: float, ended_ms: int, costs: Costs
 ) -> ShadowResult:
     assert course.entry is not None, "nothing ends before its entry"
-    sign = idea.direction.sign
+    sign = course.sign
     entry_price = abs(course.entry)
     exit_price = abs(price) * (1 - sign * costs.slippage_bps / BPS)
     fees = (entry_price + exit_price) * costs.fee_bps / BPS

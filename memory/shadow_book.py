@@ -1,34 +1,32 @@
 """Every open shadow, by the candles it waits for; a bar costs what happens in it, not what is open.
 
 Each shadow names a band of prices within which nothing can happen to it. A bar of its symbol and
-timeframe that stays inside all bands is one comparison, however many shadows are open; otherwise
-those it leaves are found in arrays and looked at one by one. Must not know: where bars come from.
+timeframe that stays inside all bands is three comparisons, however many shadows are open; otherwise
+those it leaves come off the top of a heap and are noted. They are looked at afterwards, a hundred
+at a time, so that a crash that ends them all holds nothing up. Must not know: where bars come from.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
+from heapq import heapify, heappop, heappush
+from typing import Any, Final
 
 from data.candles import timeframe_ms
 from data.model import Candle
 from memory.shadow import Costs, Course, Idea, ShadowEnd, ShadowResult, band_of, begun, passed
 
-_NEVER_MS: Final = 2**62
+LOOK_MAX: Final = 100  # shadows looked at in one go: a few milliseconds
 
 Ended = tuple[Idea, ShadowResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What one bar did: what ended, and whose candles have a hole (they must be followed anew)."""
+    """What bars did: what ended, and whose candles have a hole (they must be followed anew)."""
 
     ended: tuple[Ended, ...] = ()
     gapped: tuple[Idea, ...] = ()
-
-
-NOTHING: Final = Heard()
+    more: bool = False
 
 
 class ShadowBook:
@@ -38,6 +36,9 @@ class ShadowBook:
         self.costs = costs
         self._series: dict[tuple[str, str], _Series] = {}
         self._places: dict[str, tuple[str, str]] = {}
+        self._noted: dict[tuple[str, str], None] = {}  # series with something to look at
+        self._ended: list[Ended] = []  # since the last look
+        self._gapped: list[Idea] = []
 
     def __len__(self) -> int:
         return len(self._places)
@@ -78,7 +79,7 @@ class ShadowBook:
             series = self._series[key] = _Series(next_ms=next_ms, step_ms=step_ms)
         elif series.next_ms != next_ms:
             return unknown(next_ms)
-        series.add(idea, course)
+        series.put(idea, course)
         self._places[idea.shadow_id] = key
         return None
 
@@ -88,28 +89,57 @@ class ShadowBook:
         if key is None:
             return
         series = self._series[key]
-        series.remove([series.places[shadow_id]])
-        if not series.ideas:
+        series.remove(shadow_id)
+        if not series:
             del self._series[key]
 
-    def hear(self, candle: Candle) -> Heard:
-        """A bar has closed. Repeats are ignored; after a hole the whole series is handed back."""
+    def hear(self, candle: Candle) -> bool:
+        """A bar has closed: note whose bands it leaves. True when there is something to look at.
+
+        Repeats are ignored. What an earlier bar of the series left to look at is done first.
+        """
         key = (candle.symbol, candle.timeframe)
         series = self._series.get(key)
         if series is None or candle.open_ms < series.next_ms:
-            return NOTHING
+            return False
+        if series.touched:
+            self._look_at(key, series, len(series.touched))
         if candle.open_ms > series.next_ms:
-            del self._series[key]
-            self._forget(series.ideas)
-            return Heard(gapped=tuple(series.ideas))
+            gapped = self._series.pop(key, series).ideas
+            self._forget(gapped)
+            self._gapped += gapped
+            return True
         series.next_ms += series.step_ms
-        if series.is_quiet(candle):
-            return NOTHING
-        ended = series.look(candle, self.costs)
+        if series.note(candle):
+            self._noted[key] = None
+            return True
+        return False
+
+    def look(self, most: int = LOOK_MAX) -> Heard:
+        """Look at up to `most` shadows that bars have touched; `more` when others are left."""
+        while self._noted and most > 0:
+            key = next(iter(self._noted))
+            series = self._series.get(key)
+            if series is None:
+                del self._noted[key]
+                continue
+            most -= self._look_at(key, series, most)
+        heard = Heard(ended=tuple(self._ended), gapped=tuple(self._gapped), more=bool(self._noted))
+        self._ended.clear()
+        self._gapped.clear()
+        return heard
+
+    def _look_at(self, key: tuple[str, str], series: "_Series", most: int) -> int:
+        looked = min(most, len(series.touched))
+        ended = series.look(looked, self.costs)
         self._forget(idea for idea, _ in ended)
-        if not series.ideas:
+        self._ended += ended
+        if not series.touched:
+            self._noted.pop(key, None)
+        if not series:
             del self._series[key]
-        return Heard(ended=tuple(ended)) if ended else NOTHING
+            self._noted.pop(key, None)
+        return looked
 
     def _forget(self, ideas: Iterable[Idea]) -> None:
         for idea in ideas:
@@ -122,81 +152,83 @@ def unknown(moment_ms: int) -> ShadowResult:
 
 
 class _Series:
-    """The shadows of one symbol and timeframe with their bands as arrays (prices, not signed)."""
+    """The shadows of one symbol and timeframe, with the edges of their bands in heaps.
+
+    A heap keeps an entry until it comes to the top; one whose number is not its shadow's any more
+    is out of date and dropped there. Prices as they are, not signed.
+    """
 
     def __init__(self, *, next_ms: int, step_ms: int) -> None:
         self.next_ms = next_ms
         self.step_ms = step_ms
-        self.ideas: list[Idea] = []
-        self.places: dict[str, int] = {}
-        self._courses: list[Course] = []
-        self._low = np.zeros(8)
-        self._high = np.zeros(8)
-        self._due = np.zeros(8, dtype=np.int64)
-        self._edges: tuple[float, float, int] = (float("-inf"), float("inf"), _NEVER_MS)
+        self._live: dict[str, tuple[int, Idea, Course]] = {}
+        self._numbers = 0
+        self._lows: list[tuple[float, int, str]] = []  # negated: the highest comes first
+        self._highs: list[tuple[float, int, str]] = []
+        self._dues: list[tuple[int, int, str]] = []
+        self.touched: list[tuple[int, str]] = []  # by `_candle`, and not looked at yet
+        self._candle: Candle | None = None
 
-    def add(self, idea: Idea, course: Course) -> None:
-        """One more."""
-        place = len(self.ideas)
-        if place == len(self._low):
-            self._low = np.resize(self._low, 2 * place)
-            self._high = np.resize(self._high, 2 * place)
-            self._due = np.resize(self._due, 2 * place)
-        self.ideas.append(idea)
-        self._courses.append(course)
-        self.places[idea.shadow_id] = place
-        self._put(place, course)
-        self._find_edges()
+    def __len__(self) -> int:
+        return len(self._live)
 
-    def is_quiet(self, candle: Candle) -> bool:
-        """Whether the bar stays inside every band."""
-        low, high, due_ms = self._edges
-        return candle.low > low and candle.high < high and candle.open_ms < due_ms
+    @property
+    def ideas(self) -> tuple[Idea, ...]:
+        """All of them, in no order that matters."""
+        return tuple(idea for _, idea, _ in self._live.values())
 
-    def look(self, candle: Candle, costs: Costs) -> list[Ended]:
-        """Everything that the bar touches, one by one."""
-        count, ended, over = len(self.ideas), [], []
-        touched = (
-            (self._low[:count] >= candle.low)
-            | (self._high[:count] <= candle.high)
-            | (self._due[:count] <= candle.open_ms)
-        )
-        for place in np.flatnonzero(touched).tolist():
-            idea = self.ideas[place]
-            course, result = passed(idea, self._courses[place], candle, costs)
+    def put(self, idea: Idea, course: Course) -> None:
+        """One more, or one that has moved on."""
+        self._numbers = number = self._numbers + 1
+        shadow_id = idea.shadow_id
+        low, high, due_ms = band_of(idea, course)
+        self._live[shadow_id] = (number, idea, course)
+        heappush(self._lows, (-low, number, shadow_id))
+        heappush(self._highs, (high, number, shadow_id))
+        heappush(self._dues, (due_ms, number, shadow_id))
+        if len(self._lows) + len(self._highs) + len(self._dues) > 12 * len(self._live) + 48:
+            self._tidy()
+
+    def remove(self, shadow_id: str) -> None:
+        """Follow it no more."""
+        del self._live[shadow_id]
+
+    def note(self, candle: Candle) -> bool:
+        """Take what the bar touches off the heaps; True when there is anything."""
+        low, high, open_ms = -candle.low, candle.high, candle.open_ms
+        lows, highs, dues = self._lows, self._highs, self._dues
+        found: list[tuple[int, str]] = []
+        while lows and lows[0][0] <= low:
+            found.append(heappop(lows)[1:])
+        while highs and highs[0][0] <= high:
+            found.append(heappop(highs)[1:])
+        while dues and dues[0][0] <= open_ms:
+            found.append(heappop(dues)[1:])
+        if found:
+            self.touched, self._candle = found, candle
+        return bool(found)
+
+    def look(self, most: int, costs: Costs) -> list[Ended]:
+        """Play the noted bar on so many of those that it touched."""
+        assert self._candle is not None, "touched by a bar"
+        ended: list[Ended] = []
+        for number, shadow_id in self.touched[:most]:
+            found = self._live.get(shadow_id)
+            if found is None or found[0] != number:
+                continue  # out of date, or touched on both sides
+            _, idea, course = found
+            course, result = passed(idea, course, self._candle, costs)
             if result is None:
-                self._courses[place] = course
-                self._put(place, course)
+                self.put(idea, course)
             else:
+                del self._live[shadow_id]
                 ended.append((idea, result))
-                over.append(place)
-        self.remove(over)
+        del self.touched[:most]
         return ended
 
-    def remove(self, places: Sequence[int]) -> None:
-        """Take these out; the last ones fill the holes."""
-        for place in sorted(places, reverse=True):
-            last = len(self.ideas) - 1
-            del self.places[self.ideas[place].shadow_id]
-            if place != last:
-                self.ideas[place] = self.ideas[last]
-                self._courses[place] = self._courses[last]
-                self.places[self.ideas[place].shadow_id] = place
-                for column in (self._low, self._high, self._due):
-                    column[place] = column[last]
-            self.ideas.pop()
-            self._courses.pop()
-        self._find_edges()
-
-    def _put(self, place: int, course: Course) -> None:
-        band = band_of(self.ideas[place], course)
-        self._low[place], self._high[place], self._due[place] = band.low, band.high, band.due_ms
-
-    def _find_edges(self) -> None:
-        count = len(self.ideas)
-        if count:
-            self._edges = (
-                float(self._low[:count].max()),
-                float(self._high[:count].min()),
-                int(self._due[:count].min()),
-            )
+    def _tidy(self) -> None:
+        numbers = {number for number, _, _ in self._live.values()}
+        heaps: tuple[list[Any], ...] = (self._lows, self._highs, self._dues)
+        for heap in heaps:
+            heap[:] = [entry for entry in heap if entry[1] in numbers]
+            heapify(heap)

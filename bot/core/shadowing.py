@@ -13,7 +13,7 @@ from data.model import Action, OrderKind, Signal
 from data.money import ZERO
 from memory.calibration import Outcome as Answered
 from memory.scores import Judge
-from memory.shadow import Idea, Moves
+from memory.shadow import STILL, Idea, Moves
 
 SHADOWED: Final = frozenset(
     {
@@ -67,6 +67,8 @@ def idea_of(trade: Trade) -> Idea | None:
 
 def moves_of(guard: Guard) -> Moves:
     """How a guard moves a stop, in the numbers of a shadow."""
+    if not guard.moves and not guard.callback_pct:
+        return STILL
     return Moves(
         break_even_risks=float(guard.break_even_risks),
         break_even_bps=float(guard.break_even_bps),

@@ -25,6 +25,7 @@ from bot.replay import (
     bench_market,
     bench_memory,
     bench_protect,
+    bench_shadow,
     bench_strategies,
     bench_wire,
     sim,
@@ -239,6 +240,23 @@ def prompt_tokens() -> list[Figure]:
     ]
 
 
+def shadow() -> list[Figure]:
+    """A closed bar with 1,000 shadows open; floor: the same bar with none.
+
+    The others: what looking at those that were touched takes afterwards, beside the bars, and what
+    the bar pays when all thousand are in its own symbol.
+    """
+    told = bench_shadow.measure()
+    bare_us, ratio = told.bare_us, round(told.with_us / told.bare_us, 3)
+    return [
+        figure("shadow", told.with_us, "us", bare_us, ("<= 1.10x", ratio <= 1.10)),
+        figure(
+            "shadow_aside", told.aside_us, "us", bare_us, ("<= 0.5x", told.aside_us <= bare_us / 2)
+        ),
+        figure("shadow_one", told.one_us, "us", bare_us, ("<= 1x", told.one_us <= bare_us)),
+    ]
+
+
 def startup() -> list[Figure]:
     """`--help`, and from start to ready to trade; floor: an interpreter that does nothing."""
     floor_s = _median_s([sys.executable, "-c", "pass"])
@@ -266,6 +284,7 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Figure]]]] = {
     "strategies_year": strategies_year,
     "sim_rate": sim_rate,
     "memory_fold": memory_fold,
+    "shadow": shadow,
     "decide": decide,
     "prompt_tokens": prompt_tokens,
     "startup": startup,

@@ -99,12 +99,7 @@ class ShadowLedger:
 
     def hear(self, candle: Candle) -> None:
         """A bar has closed."""
-        heard = self._book.hear(candle)
-        for idea, result in heard.ended:
-            self._end(idea.shadow_id, result)
-        for idea in heard.gapped:
-            self._waiting[idea.shadow_id] = None
-        if heard.ended or heard.gapped:
+        if self._book.hear(candle):
             self._some.set()
 
     async def run(self) -> None:
@@ -121,12 +116,14 @@ class ShadowLedger:
                     await self._some.wait()
 
     async def settle(self) -> None:
-        """One round: take up what waits, give up what nobody brings candles for, keep the ends."""
+        """One round: what bars touched, what waits, what nobody brings candles for, the ends."""
+        while self._look():
+            await _breathe()
         began_s = wall_monotonic_s()
         for shadow_id in list(self._waiting):
             self._take(self._entries[shadow_id])
             if wall_monotonic_s() - began_s > SLICE_S:
-                await asyncio.sleep(0)  # noqa: TID251 - it waits for nothing, it lets others run
+                await _breathe()
                 began_s = wall_monotonic_s()
         self.give_up()
         await self._keep()
@@ -142,6 +139,14 @@ class ShadowLedger:
                 self._end(idea.shadow_id, unknown(idea.after_ms))
         if self._ended:
             self._some.set()
+
+    def _look(self) -> bool:
+        heard = self._book.look()
+        for idea, result in heard.ended:
+            self._end(idea.shadow_id, result)
+        for idea in heard.gapped:
+            self._waiting[idea.shadow_id] = None
+        return heard.more
 
     async def _load(self) -> None:
         after_id, outcomes = "", [outcome.value for outcome in SHADOWED]
@@ -226,6 +231,10 @@ class ShadowLedger:
             return
         del self._ended[: len(rows)]
         log.debug("shadows_ended", count=len(rows), open=len(self._entries))
+
+
+async def _breathe() -> None:
+    await asyncio.sleep(0)  # noqa: TID251 - it waits for nothing, it lets others run
 
 
 def candles_after(window: Window, idea: Idea) -> list[Candle]:

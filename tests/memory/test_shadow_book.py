@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.model import Candle, Direction
-from memory.shadow import Costs, Idea, Moves, ShadowEnd, ShadowResult, follow
-from memory.shadow_book import ShadowBook
+from memory.shadow import STILL, Costs, Idea, Moves, ShadowEnd, ShadowResult, follow
+from memory.shadow_book import Heard, ShadowBook
 from tests.memory.shadows import LONG, MINUTE_MS, bar, flat
+
+
+def hear(book: ShadowBook, candle: Candle) -> Heard:
+    """A bar, and at once a look at all that it touched."""
+    book.hear(candle)
+    return book.look(10_000)
 
 
 def walk(seed: int, count: int) -> list[Candle]:
@@ -31,6 +37,7 @@ def idea(dice: Random, number: int, bars: int) -> Idea:
     moves = dice.choice(
         (
             Moves(),
+            STILL,
             Moves(break_even_risks=0.5, break_even_bps=10.0),
             Moves(trail_pct=1.5, trail_from_risks=0.5),
             Moves(trail_offset=2.0, break_even_risks=1.0),
@@ -60,7 +67,7 @@ def test_bar_by_bar_equals_each_alone(seed: int) -> None:
     book = ShadowBook(costs)
     found: dict[str, ShadowResult | None] = {one.shadow_id: None for one in waiting}
     for count, candle in enumerate(bars, start=1):
-        for ended, result in book.hear(candle).ended:
+        for ended, result in hear(book, candle).ended:
             found[ended.shadow_id] = result
         # Each is taken some bars after its own, as a card that expires late is.
         late = [one for one in waiting if one.after_ms // MINUTE_MS + 2 <= count]
@@ -75,7 +82,7 @@ def test_a_hole_in_the_bars_hands_the_series_back() -> None:
     """What would have happened in it is not made up."""
     book = ShadowBook(Costs())
     assert book.take(LONG, flat(1, 3)) is None
-    heard = book.hear(bar(5, 100, 101, 99, 100))
+    heard = hear(book, bar(5, 100, 101, 99, 100))
     assert heard.gapped == (LONG,)
     assert len(book) == 0
 
@@ -99,7 +106,7 @@ def test_a_bar_told_twice_counts_once() -> None:
         bar(4, 100, 200, 1, 100, symbol="ETHUSDT"),
         bar(4, 100, 200, 1, 100, timeframe="5m"),
     ):
-        heard = book.hear(candle)
+        heard = hear(book, candle)
         assert not heard.ended
         assert not heard.gapped
     assert "s" in book
@@ -114,7 +121,7 @@ def test_what_is_dropped_is_not_followed() -> None:
     for one in ideas[::2]:
         book.drop(one.shadow_id)
     book.drop("nobody")
-    ended = book.hear(bar(1, 100, 101, 90, 95)).ended
+    ended = hear(book, bar(1, 100, 101, 90, 95)).ended
     assert sorted(one.shadow_id for one, _ in ended) == sorted(i.shadow_id for i in ideas[1::2])
     assert len(book) == 0
 
@@ -125,3 +132,25 @@ def test_the_same_shadow_is_not_taken_twice() -> None:
     book.take(LONG, [])
     with pytest.raises(AssertionError, match="already"):
         book.take(LONG, [])
+
+
+def test_a_crash_is_looked_at_in_parts() -> None:
+    """One bar ends 250: a hundred at a time, and before the next bar all that are left."""
+    book = ShadowBook(Costs())
+    for number in range(250):
+        book.take(replace(LONG, shadow_id=f"s{number}"), [])
+    assert book.hear(bar(1, 100, 101, 90, 95))
+    first = book.look()
+    assert (len(first.ended), first.more) == (100, True)
+    book.hear(bar(2, 95, 200, 95, 200))
+    rest = book.look()
+    assert (len(rest.ended), rest.more, len(book)) == (150, False, 0)
+    assert {result.end for _, result in (*first.ended, *rest.ended)} == {ShadowEnd.STOP}
+
+
+def test_a_bar_inside_every_band_leaves_nothing_to_look_at() -> None:
+    """That is what makes it cheap."""
+    book = ShadowBook(Costs())
+    book.take(LONG, [])
+    assert not book.hear(bar(1, 100, 109.9, 95.1, 100))
+    assert book.hear(bar(2, 100, 110, 99, 100))

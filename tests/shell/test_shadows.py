@@ -192,6 +192,7 @@ async def test_the_same_end_with_and_without_a_restart(store: Store) -> None:
     room.market.close([last])
     for ledger in (room.ledger, late):
         ledger.hear(last)
+        assert not ledger._look()
     assert {row.risk_multiple for row in (*room.ledger._ended, *late._ended)} == {"-1"}
     assert {row.ended_ms for row in late._ended} == {(FIRST + 6) * MINUTE_MS}
 
