@@ -40,12 +40,23 @@ from bot.core.messages import (
     VenueCommand,
     Woke,
 )
-from bot.core.trade import Phase, Role, Trade
+from bot.core.trade import Order, Phase, Trade
 from bot.shell.clock import Clock, wall_monotonic_s
 from bot.shell.inbox import MARKET_NEWS, Inbox
 from bot.shell.ports import Kept
-from bot.shell.steps import Core, Observer, Ports, StepRecord, can_wait, rests, unanswered, urgency
-from data.model import Action, Decision, ExitReason
+from bot.shell.steps import (
+    Core,
+    Observer,
+    Ports,
+    StepRecord,
+    abstention,
+    can_wait,
+    rests,
+    unanswered,
+    urgency,
+    why_not_sent,
+)
+from data.model import Decision, ExitReason
 from data.store.errors import StorageFull
 
 HEARTBEAT_S: Final = 5.0  # the loop turns at least this often; a sixth of the unit's WatchdogSec
@@ -353,11 +364,10 @@ class Engine:
     def _dispatch(self, stepped: DeskStep, now_ms: int) -> None:
         for command in sorted(stepped.commands, key=urgency):
             match command:
-                case PlaceOrder(order=order) if order.role is Role.ENTRY and self._bars:
-                    text = "not sent: " + ", ".join(sorted(self._bars))
+                case PlaceOrder(order=order) if why := self._why_not(order, stepped.desk, now_ms):
                     self._inbox.put(
                         OrderRefused(
-                            order_id=order.order_id, code=NOT_SENT, text=text, refused_ms=now_ms
+                            order_id=order.order_id, code=NOT_SENT, text=why, refused_ms=now_ms
                         )
                     )
                 case ShowCard():
@@ -372,6 +382,9 @@ class Engine:
                     self._send(command)
         for trade in stepped.changed:
             self._notify(self._ports.notifier.trade_changed, trade, stepped.desk)
+
+    def _why_not(self, order: Order, desk: Desk, now_ms: int) -> str:
+        return why_not_sent(order, desk, self._bars, self._ports.mark_price, now_ms)
 
     def _send(self, command: VenueCommand) -> None:
         if len(self._errands) >= ERRANDS_MAX and not isinstance(command, PlaceOrder | CancelOrder):
@@ -408,12 +421,12 @@ class Engine:
         try:
             question = self._ports.question_of(self._desk, command)
             if question is None:
-                decision = self._abstention(command, "no fresh market data")
+                decision = self._abstain(command, "no fresh market data")
             else:
                 decision = await self._ports.advisor.decide(question, command.deadline_ms)
         except Exception as fault:
             log.exception("advisor_failed", command=repr(command), fault=repr(fault))
-            decision = self._abstention(command, f"fault: {fault!r}"[:200])
+            decision = self._abstain(command, f"fault: {fault!r}"[:200])
         mark = self._ports.mark_price(command.symbol)
         if mark is None:  # stale by its own moment; the desk judges how stale
             mark = (question.mark_price, 0) if question is not None else (Decimal(0), 0)
@@ -423,17 +436,8 @@ class Engine:
             )
         )
 
-    def _abstention(self, command: AskAdvisor, why: str) -> Decision:
-        return Decision(
-            advisor=self._ports.advisor.name,
-            model_version="",
-            bot_id=command.bot_id,
-            symbol=command.symbol,
-            snapshot_id="",
-            action=Action.ABSTAIN,
-            abstained=why,
-            decided_ms=self._clock.now_ms(),
-        )
+    def _abstain(self, command: AskAdvisor, why: str) -> Decision:
+        return abstention(command, self._ports.advisor.name, why, self._clock.now_ms())
 
     def _notify(self, call: Callable[..., None], *arguments: object) -> None:
         try:

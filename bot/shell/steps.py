@@ -4,13 +4,14 @@ Beside them, pure questions about commands: which goes first, and which event sa
 Must not know: the loop itself, or any adapter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
 from bot.core import desk as core_desk
 from bot.core.desk import Desk, DeskStep
+from bot.core.gates import failed, in_words
 from bot.core.messages import (
     AskAdvisor,
     AskFailed,
@@ -29,9 +30,10 @@ from bot.core.messages import (
     Tell,
     VenueCommand,
 )
-from bot.core.trade import Phase, Role, Trade
+from bot.core.submitting import check_submit
+from bot.core.trade import Order, Phase, Role, Trade
 from bot.shell.ports import Advisor, Journal, Notifier, Venue
-from data.model import OrderKind
+from data.model import Action, Decision, OrderKind
 
 MarkPrice = Callable[[str], tuple[Decimal, int] | None]
 
@@ -124,4 +126,33 @@ def rests(trade: Trade) -> bool:
         and trade.plan is not None
         and trade.plan.entry_kind is OrderKind.LIMIT
         and not trade.fills
+    )
+
+
+def why_not_sent(
+    order: Order, desk: Desk, bars: Collection[str], mark_price: MarkPrice, now_ms: int
+) -> str:
+    """Why an entry does not leave, in words with each failed check's name; "" when it may.
+
+    Nothing that protects or closes is ever held back.
+    """
+    if order.role is not Role.ENTRY:
+        return ""
+    if bars:
+        return "not sent: " + ", ".join(sorted(bars))
+    checks = check_submit(desk, order.order_id, mark_price(order.symbol), now_ms)
+    return "not sent: " + in_words(checks) if failed(checks) else ""
+
+
+def abstention(command: AskAdvisor, advisor: str, why: str, now_ms: int) -> Decision:
+    """The decision not to decide, where the adviser itself could not be asked."""
+    return Decision(
+        advisor=advisor,
+        model_version="",
+        bot_id=command.bot_id,
+        symbol=command.symbol,
+        snapshot_id="",
+        action=Action.ABSTAIN,
+        abstained=why,
+        decided_ms=now_ms,
     )
