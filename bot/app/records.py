@@ -8,14 +8,17 @@ import json
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bot import settings as configuration
 from bot.shell.errors import SettingFault
+from bot.shell.provenance import chain_as_json, chain_of
 from bot.shell.recorder import Recorder
 from data.store.errors import AmbiguousPrefix, StoreError
 from data.store.rows import JournalRow, TradeRow
 from data.store.store import Store
+
+LINK_LENGTH_MAX: Final = 300  # of one link on a terminal; --json has all of it
 
 
 def upgrade(url: str = "") -> int:
@@ -88,8 +91,7 @@ async def _why(id_or_prefix: str, *, as_json: bool) -> int:
 
 async def _record_of(store: Store, row: TradeRow, steps: tuple[JournalRow, ...]) -> dict[str, Any]:
     trade = Recorder.read_trade(row.body)
-    answer_id = trade.decision.answer_id if trade.decision is not None else ""
-    answer = await store.document(answer_id) if answer_id else None
+    chain = await chain_of(store, trade)
     return {
         "trade_id": row.trade_id,
         "bot_id": row.bot_id,
@@ -100,7 +102,8 @@ async def _record_of(store: Store, row: TradeRow, steps: tuple[JournalRow, ...])
         "closed_ms": row.closed_ms,
         "pnl_usdt": row.pnl_usdt,
         "trade": json.loads(row.body),
-        "answer": answer.body if answer is not None else None,
+        "answer": chain.answer or None,
+        "chain": chain_as_json(trade, chain),
         "steps": [
             {
                 "seq": step.seq,
@@ -124,7 +127,14 @@ def _words(record: dict[str, Any]) -> str:
         + "".join(f"\n         -> {_name_of(command)}" for command in step["commands"])
         for step in record["steps"]
     ]
-    return head + "\n".join(lines) + "\n"
+    chain = record["chain"]
+    links = [
+        f"{name:10} {json.dumps(link, ensure_ascii=False)[:LINK_LENGTH_MAX]}"
+        for name, link in chain.items()
+        if link and name != "missing"
+    ]
+    missing = [f"{one['link']:10} missing: {one['reason']}" for one in chain["missing"]]
+    return head + "\n".join([*links, *missing, *lines]) + "\n"
 
 
 def _name_of(command: dict[str, Any]) -> str:

@@ -39,6 +39,7 @@ from bot.core.desk import Desk
 from bot.core.messages import BotSwitched, EntriesResumed, PanicPressed
 from bot.core.trade import HOLDING, Trade
 from bot.shell.engine import DISK_FULL
+from bot.shell.provenance import chain_of
 from data.store.errors import AmbiguousPrefix
 from data.store.rows import TokenRow, UserRow
 
@@ -153,17 +154,9 @@ async def _why(world: World, said: Said) -> View:
     trade = await _find(world, said)
     if isinstance(trade, Html):
         return View(html=trade)
-    texts = {"question": "", "raw_answer": ""}
-    decision = trade.decision
-    if decision is not None:
-        for name, digest in (
-            ("question", decision.snapshot_id),
-            ("raw_answer", decision.answer_id),
-        ):
-            kept = await world.store.document(digest, user_id=trade.user_id) if digest else None
-            texts[name] = kept.body if kept is not None else ""
+    chain = await chain_of(world.store, trade)
     closed = closed_of(world.desk_of(), trade.trade_id)
-    return View(html=why(look, Story(trade=trade, closed=closed, **texts)))
+    return View(html=why(look, Story(trade=trade, closed=closed, chain=chain)))
 
 
 async def _close(world: World, said: Said) -> View:

@@ -20,8 +20,9 @@ from bot.core.trade import Trade
 from bot.core.watching import UniverseView
 from bot.shell.clock import Clock
 from bot.shell.ports import EventSink, Market
+from bot.shell.provenance import ChainStore
 from bot.shell.shadow_report import ReportStore
-from data.store.rows import DocumentRow, TradeRow, UserRole, UserRow
+from data.store.rows import TradeRow, UserRole, UserRow
 
 QUESTION_LIFE_MS: Final = 10 * 60_000
 ARGUMENT_LENGTH_MAX: Final = 64
@@ -29,14 +30,11 @@ EVERYONE: Final = (UserRole.OWNER, UserRole.TRADER, UserRole.VIEWER)
 TRADERS: Final = (UserRole.OWNER, UserRole.TRADER)
 
 
-class TradeStore(ReportStore, Protocol):
+class TradeStore(ReportStore, ChainStore, Protocol):
     """What /why and /shadow ask of the store."""
 
     async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
         """The trade of that id or prefix."""
-
-    async def document(self, digest: str, *, user_id: str | None = None) -> DocumentRow | None:
-        """The text of that digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

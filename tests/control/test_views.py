@@ -28,6 +28,7 @@ from bot.control.views.why import Story, why
 from bot.core.messages import Level, Tell
 from bot.core.trade import Approval, Check, OrderState, Outcome, Phase, Role, Trade
 from bot.sandbox.telegram_html import parse_html
+from bot.shell.provenance import Chain
 from data.model import Action, OrderKind, Position
 from tests.control.samples import (
     APPROVED,
@@ -178,7 +179,9 @@ def test_every_life_and_notice_can_be_drawn_in_each_language(language: str) -> N
     for trade in LIVES:
         for stage in Stage:
             drawn(trade, stage, language)
-        told = why(look(language), Story(trade=trade, question="q<", raw_answer='{"a": 1}'))
+        told = why(
+            look(language), Story(trade=trade, chain=Chain(snapshot="q<", answer='{"a": 1}'))
+        )
         parse_html(told.markup)
         for kind in (*TELLS, "something_new"):
             for level in Level:
@@ -267,7 +270,9 @@ def test_why_tells_the_story_in_order() -> None:
     """Signal, question, answer, checks, person, orders with client ids, fills, result."""
     checked = replace(CLOSED, checks=(Check(rule="risk", passed=True, limit="1", value="0.98"),))
     story = Story(
-        trade=checked, question="the snapshot", raw_answer="the <raw> answer", closed=CLOSED_TRADE
+        trade=checked,
+        chain=Chain(snapshot="the snapshot", answer="the <raw> answer"),
+        closed=CLOSED_TRADE,
     )
     said = plain_text(why(look(), story))
     places = [
@@ -316,7 +321,7 @@ def test_a_stranger_in_the_record_cannot_write_markup() -> None:
     trade = replace(CLOSED, decision=decision, signal=signal, note=nasty)
     for html in (
         card(look(), trade, Shown(stage=Stage.OVER, wallet_usdt=Decimal(1), data={})).html,
-        why(look(), Story(trade=trade, question=nasty, raw_answer=nasty)),
+        why(look(), Story(trade=trade, chain=Chain(snapshot=nasty, answer=nasty))),
         notice(look(), Tell(kind="halted", fields=(("reason", nasty),)), trade, desk(trade)),
     ):
         assert "<a " not in html.markup

@@ -38,6 +38,7 @@ from bot.news.board import NewsBoard
 from bot.news.feed import parse
 from bot.sandbox.gemini_answers import Asked, text_of
 from bot.sandbox.telegram_html import parse_html
+from bot.shell.provenance import Chain
 from data.journal import decode_as, encode_as
 from data.model import Action, Direction, Signal
 from data.untrusted import tidy
@@ -236,6 +237,7 @@ def test_typed_as_a_configuration_it_is_refused_or_in_bounds(sample: str) -> Non
     except ValueError:
         symbols = ()
     assert all(name.isascii() and name.isalnum() for name in symbols)
+    assert not symbols or sample.isascii(), "letters in disguise are no symbol's"
     for field in ("leverage", "risk_pct", "sizing", "strategy", "ai_mode"):
         answer, change = edit(look_en, state, f"signals {field} {argument}", "owner")
         parse_html(answer.markup)
@@ -271,7 +273,7 @@ def test_a_card_and_its_story_show_it_as_dead_text(sample: str, language: str) -
     reads_well(found.html)
     assert found.keyboard == plain.keyboard
     assert "0.012" in found.html.markup
-    story = Story(trade=trade, question=sample, raw_answer=sample, closed=None)
+    story = Story(trade=trade, chain=Chain(snapshot=sample, answer=sample), closed=None)
     parse_html(why(look(language), story).markup)
 
 

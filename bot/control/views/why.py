@@ -5,6 +5,7 @@ Must not know: where the record and the documents are kept.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, code, folded, join, text, untrusted
@@ -26,20 +27,39 @@ from bot.control.views.look import (
 from bot.control.views.phrases import say_again
 from bot.control.views.terms import EXITS, KINDS, OUTCOMES, PHASES, ROLES, result
 from bot.core.trade import Check, Order, Outcome, Trade
+from bot.shell.provenance import Chain
 from data.model import ClosedTrade, Fill
+from memory.shadow import ShadowEnd
 
 DOCUMENT_LENGTH_MAX: Final = 700
 FILLS_MAX: Final = 20
 ORDERS_MAX: Final = 20
+NO_CHAIN: Final = Chain()
+
+_ENDS: Final = {
+    ShadowEnd.STOP: mark("stopped"),
+    ShadowEnd.TARGET: mark("target reached"),
+    ShadowEnd.TIMEOUT: mark("its time was up"),
+    ShadowEnd.HORIZON: mark("neither reached"),
+    ShadowEnd.UNFILLED: mark("its entry was not filled"),
+    ShadowEnd.UNKNOWN: mark("unknown: candles are missing"),
+}
+_LINKS: Final = {
+    "signal": mark("Signal"),
+    "snapshot": mark("Snapshot"),
+    "prompt": mark("Prompt"),
+    "answer": mark("Raw answer"),
+    "decision": mark("Decision"),
+    "shadow": mark("Shadow"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A trade with the documents its decision was made from; "" where none was kept."""
+    """A trade with what is kept besides its row: documents, shadow, and what is missing."""
 
     trade: Trade
-    question: str = ""
-    raw_answer: str = ""
+    chain: Chain = NO_CHAIN
     closed: ClosedTrade | None = None
 
 
@@ -58,6 +78,8 @@ def why(look: Look, story: Story) -> Html:
             _orders(look, trade),
             _fills(look, trade),
             _result(look, story),
+            _shadow(look, story),
+            _missing(look, story),
         ]
     )
 
@@ -101,8 +123,9 @@ def _decision(look: Look, story: Story) -> Html:
     decision = story.trade.decision
     if decision is None:
         return NOTHING
-    question = untrusted(story.question, DOCUMENT_LENGTH_MAX)
-    raw = untrusted(story.raw_answer, DOCUMENT_LENGTH_MAX)
+    question = untrusted(story.chain.snapshot, DOCUMENT_LENGTH_MAX)
+    prompt = untrusted(story.chain.prompt, DOCUMENT_LENGTH_MAX)
+    raw = untrusted(story.chain.answer, DOCUMENT_LENGTH_MAX)
     told = [say_again(look.words, reason) for reason in decision.reasons[:6]]
     reasons = [text(f"• {untrusted(reason, 200)}") for reason in told]
     snapshot = decision.snapshot_id[:12]
@@ -111,6 +134,7 @@ def _decision(look: Look, story: Story) -> Html:
         mark("Adviser"),
         look.words.say("Question {id}", id=code(snapshot)) if snapshot else NOTHING,
         folded(question) if question else NOTHING,
+        look.words.say("Prompt {text}", text=folded(prompt)) if prompt else NOTHING,
         verdict(look, decision),
         *reasons,
         look.words.say("Raw answer {text}", text=folded(raw)) if raw else NOTHING,
@@ -227,6 +251,31 @@ def _result(look: Look, story: Story) -> Html:
         funding=signed_money(made.funding_usdt),
     )
     return _titled(look, mark("Result"), said, text(reason))
+
+
+def _shadow(look: Look, story: Story) -> Html:
+    row = story.chain.shadow
+    if row is None:
+        return NOTHING
+    end = look.words.label(_ENDS[ShadowEnd(row.end)])
+    if row.risk_multiple is None:
+        return _titled(look, mark("Shadow"), text(end))
+    pnl = signed_money(Decimal(row.pnl_usdt)) if row.pnl_usdt is not None else "-"
+    said = look.words.say(
+        "{end}: it would have made {multiple} R, {pnl} USDT, after fees and slippage",
+        end=end,
+        multiple=f"{Decimal(row.risk_multiple):+.2f}",
+        pnl=pnl,
+    )
+    return _titled(look, mark("Shadow"), said)
+
+
+def _missing(look: Look, story: Story) -> Html:
+    lines = [
+        join([look.words.label(_LINKS[link]), untrusted(reason, 120)], ": ")
+        for link, reason in story.chain.missing
+    ]
+    return _titled(look, mark("Not in the record"), *lines) if lines else NOTHING
 
 
 def _more(look: Look, count: int, most: int) -> Html:
