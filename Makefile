@@ -61,7 +61,7 @@ docs: $(STAMP) ## draw docs/trade-machine.md from the transition table
 	@$(PY) -m docs.draw_machine
 
 soak: $(STAMP) ## hours, not seconds: many seeds, then a long unattended demo
-	@$(PY) -m bot sim --seeds 0-50000
+	@$(PY) -m bot sim --seeds 0-10000
 	@$(PY) -m tests.scenarios.kill_harness --kills 200 --seed 1
 	@$(PY) -m tests.venue.fuzz --count 1000000
 	@$(PY) -m tests.venue.soak --minutes 60

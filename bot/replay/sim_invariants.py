@@ -21,6 +21,7 @@ from data.money import ZERO
 BARE_MS_MAX: Final = 60_000  # under faults, with the process alive and the world bad
 BARE_FAIR_MS_MAX: Final = 25_000  # with every message arriving: the clock of 12 s, slow requests
 CALM_MS: Final = 30_000  # so long after healing all is settled, protected or on its way out
+HEARD_MS: Final = 50  # in a world that is well, what happened is told within this
 BARE_CALM_MS_MAX: Final = 15_000  # from then on: what the core allows, and a question
 
 
@@ -187,7 +188,8 @@ def _check_calm(world: World) -> None:
         since_ms = trade.unprotected_since_ms
         bare_ms = 0 if since_ms is None else world.now_ms - since_ms
         assert bare_ms <= BARE_CALM_MS_MAX, f"2: {trade.trade_id} is bare for {bare_ms} ms"
-        if trade.phase is Phase.POSITION_ACTIVE and not (world.meddled or world.exchange_moved):
+        heard = world.now_ms - world.moved_ms > HEARD_MS
+        if trade.phase is Phase.POSITION_ACTIVE and heard and not world.meddled:
             real = abs(world.quantity(trade.symbol))
             assert held(trade) == real, f"3: {trade.trade_id} holds {real}, not {held(trade)}"
     for symbol, since_ms in world.bare_since_ms.items():

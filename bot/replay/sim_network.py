@@ -46,6 +46,7 @@ class Network(Agenda):
         self.lag_ms_max = (0, 0, 5_000, 30_000)[weather]
         self.exchange = Exchange(self.fate.instruments.values())
         self.exchange_moved = False  # whether this step changed anything there
+        self.moved_ms = 0  # when that was last so
         self.stream_up = False
         self._mute_ms = 0  # until when the stream is silent
         self._ban_ms = 0  # until when every request is refused
@@ -173,6 +174,7 @@ class Network(Agenda):
         """Hand what the exchange has to say to the stream."""
         for news in self.exchange.drain_events():
             self.exchange_moved = self._moved_since = True
+            self.moved_ms = self.now_ms
             for event in events_of(news):
                 self._stream(event)
 

@@ -29,5 +29,6 @@ KNOWN_SEEDS = {
     5046: "as 4470 (3)",
     6337: "as 4470 (3)",
     8505: "as 4470 (3)",
+    9861: "the watcher took a trailing stop's fill, still on its way to us, for forgotten (3)",
     7178: "a reading older than the close of a stranger's position brought it back (3)",
 }
