@@ -50,6 +50,7 @@ AGREE_S: Final = 5.0
 TTL_S: Final = 60.0  # for a person to read a card
 SCRIPTED_TTL_S: Final = 3.0
 PROGRESS_S: Final = 10.0
+BARS_EVERY_S: Final = 0.2
 DEMO_USD: Final = Decimal(10)  # pretend money for the pretend model
 TIMEFRAME: Final = "3m"  # a bar every six seconds at speed 30: a signal or two a minute
 SCRIPTED_TIMEFRAME: Final = "5m"
@@ -98,11 +99,15 @@ async def _demo(options: DemoOptions) -> int:
             async with asyncio.TaskGroup() as group:
                 ending = asyncio.Event()
                 running = group.create_task(service.run(ending))
+                sys.stdout.write(f"Chat page: {world['telegram']['chat']}\n")
+                sys.stdout.flush()
+                telling = group.create_task(_tell_bars(service, person))
                 try:
                     await _until_ready(service, running)
-                    await _play(options, service, person, world, stop)
+                    await _play(options, service, person, stop)
                     report = await _settle(options, service, tally, world)
                 finally:
+                    telling.cancel()
                     ending.set()
         finally:
             await person.close()
@@ -118,15 +123,13 @@ async def _demo(options: DemoOptions) -> int:
 
 
 async def _play(
-    options: DemoOptions, service: Service, person: Person, world: Any, stop: asyncio.Event
+    options: DemoOptions, service: Service, person: Person, stop: asyncio.Event
 ) -> None:
     began_s = wall_monotonic_s()
     market = "seeded walk" if options.tape is None else str(options.tape)
     assert service.control is not None, "it is ready"
     await person.say(f"/start {service.control.pairing_code}")
     await person.show({"speed": f"{options.speed:g}x", "market": market})
-    sys.stdout.write(f"Chat page: {world['telegram']['chat']}\n")
-    sys.stdout.flush()
     async with asyncio.TaskGroup() as group:
         if options.headless:
             group.create_task(person.run())
@@ -140,6 +143,18 @@ async def _play(
                 _progress(now_s - began_s, service, person)
             await _wait(stop, 0.2)
         person.stop()
+
+
+async def _tell_bars(service: Service, person: Person) -> None:
+    """Keep the page's header at how far the reading of history is."""
+    told = ""
+    while True:
+        so_far = service.world.market.warmup() if service.world is not None else None
+        bars = f"{so_far.done} of {so_far.total} windows" if so_far is not None else "starting"
+        if bars != told:
+            told = bars
+            await person.show({"bars": bars})
+        await wall_sleep_s(BARS_EVERY_S)
 
 
 def _progress(after_s: float, service: Service, person: Person) -> None:

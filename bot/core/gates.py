@@ -86,7 +86,7 @@ def _check_money(desk: Desk, config: BotConfig) -> tuple[Check, ...]:
         _bound(
             "daily_loss",
             config.daily_loss_pct_max == ZERO or loss < loss_max or loss == ZERO,
-            f"< {plain(loss_max)} USDT",
+            f"< {plain(loss_max)} USDT" if config.daily_loss_pct_max else "none",
             f"{plain(loss)} USDT",
         ),
         _bound(

@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.control.html import Html, bold, cut, join, pre
 from bot.control.views.look import Look, duration, mark, money, table
+from bot.control.views.phrases import say_again
 from bot.core import gates, hours
 from bot.core.desk import Desk
 from bot.core.presets import BotConfig, Exits, Sizing, trading_hours_of
@@ -111,7 +112,7 @@ def _times(look: Look, config: BotConfig) -> list[Row]:
     opened = label("now open") if gates.is_trading_time(config, look.now_ms) else label("now shut")
     longest = config.position_timeout_ms
     return [
-        (label("Hours"), hours.in_words(when), opened),
+        (label("Hours"), say_again(look.words, hours.in_words(when)), opened),
         (label("Entry waits"), duration(config.entry_timeout_ms), ""),
         (label("Position at most"), duration(longest) if longest else "-", ""),
         (label("Exits"), _levels(config), label(_EXITS[config.exits])),

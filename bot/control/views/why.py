@@ -101,7 +101,10 @@ def _signal(look: Look, trade: Trade) -> Html:
     if signal is None:
         return look.words.say("Adopted: found at the exchange, not opened by a signal.")
     tick = trade.instrument.tick_size
-    parts = ", ".join(f"{untrusted(name, 30)} {points:.0f}" for name, points in signal.parts)
+    parts = ", ".join(
+        f"{untrusted(say_again(look.words, name), 30)} {points:.0f}"
+        for name, points in signal.parts
+    )
     said = look.words.say(
         "{strategy}/{model}, {timeframe}, {time}: entry {entry}, stop {stop} ({risk}), "
         "target {target} ({reward}), score {score}",
