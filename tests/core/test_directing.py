@@ -1,18 +1,24 @@
 """Directives at the desk: four modes, an owner's bounds that no model widens, versions, reverts."""
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core import desk as desk_room
+from bot.core.desk_state import Desk
 from bot.core.directing import MODEL, MODEL_VERSIONS_PER_DAY_MAX, directed, learned
 from bot.core.directions import BotRemoved, DirectivesReverted, DirectivesTold
 from bot.core.directives import Bias, Directives, Versions, as_pairs, narrowed, updated
 from bot.core.messages import AskAdvisor, CardVerb, Tell
 from bot.core.presets import AiMode, ApprovalMode, Sizing, faults_of
 from bot.core.trade import Outcome, Phase, Role
+from data.journal import Codec
 from data.model import Action, Direction
+from memory.recall import Memory
 from tests.core.build import BOT, USER, Case, config, decision, desk, signal
 
 TEACHING = [AiMode.MECHANICAL, AiMode.ADAPTIVE]
@@ -314,3 +320,38 @@ def test_a_bot_with_a_trade_at_work_is_paused_and_kept() -> None:
     assert case.desk.running == ()
     assert case.told() == ["bot_kept"]
     case.exit_by(Role.TARGET)
+
+
+# --------------------------------------------------------------------------------- what is kept
+
+
+def test_directives_survive_the_record_and_old_records_have_none() -> None:
+    """A desk is kept with every version; one that was kept before there were any still reads."""
+    codec = Codec((Desk, *desk_room.RECORDS))
+    case = Case().feed(told(bias="long", support="99.5, 98", notes="chờ tín hiệu"))
+    case.feed(told(leverage_max="3", entry_words="retest; volume"))
+    kept = replace(case.desk, trades={}, memory=Memory())
+    line = codec.encode(kept)
+    assert codec.decode(line) == kept
+    old = json.loads(codec.encode(replace(kept, directives={})))
+    del old["body"]["directives"]
+    for one in old["body"]["bots"].values():
+        del one["ai_mode"]
+    read = codec.decode(json.dumps(old))
+    assert isinstance(read, Desk)
+    assert read.directives == {}
+    assert read.bots[BOT].ai_mode is AiMode.EXECUTOR
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        told(bias="long", notes='"}]} \n'),
+        DirectivesReverted(bot_id=BOT, to=1, undoes=2, by=USER),
+        BotRemoved(bot_id=BOT, by=USER),
+    ],
+)
+def test_the_events_are_records_of_the_journal(event: object) -> None:
+    """What people direct is told back by a replay."""
+    codec = Codec(desk_room.RECORDS)
+    assert codec.decode(codec.encode(event)) == event
