@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.advisor.offline import RulesAdvisor
 from bot.app.people import OWNER
-from bot.app.service import Hired, Makers, Service, ServiceOptions
+from bot.app.service import AdvisorMaker, Hired, Makers, Service, ServiceOptions
 from bot.app.worlds import ExchangeWorld, PaperWorld, World, WorldOptions
 from bot.control.telegram import ControlSettings
 from bot.core.guard import StopForm
@@ -57,6 +57,7 @@ def service_of(
     symbols: tuple[str, ...] = (),
     universe: Rules | None = None,
     stop_form: StopForm = StopForm.CLOSE_POSITION,
+    advisor: AdvisorMaker | None = None,
 ) -> Service:
     """The real service with real adapters on the stage's addresses; by default the story's bot."""
 
@@ -96,7 +97,8 @@ def service_of(
         )
 
     def hire(clock: Clock, store: Store) -> Hired:
-        del store
+        if advisor is not None:
+            return advisor(clock, store)
         return Hired(advisor=RulesAdvisor(clock=clock))
 
     control = ControlSettings(
