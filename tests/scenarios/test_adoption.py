@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.trade import Role
+from bot.core.trade import Phase
 from bot.sandbox.exchange_records import OrderRequest
 from data.model import OrderKind, Side
-from tests.scenarios.stage import SYMBOL, Stage, stage
+from tests.scenarios.stage import SYMBOL, Stage, stage, trade_in
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def _lose_the_journal(scene: Stage) -> None:
 
 
 async def test_a_bare_position_without_record_or_stop_is_ours_by_its_fills(scene: Stage) -> None:
-    """Adopted with its whole book, told, and since nobody knows its levels any more: closed.
+    """Adopted with its whole book, told, and given a stop, since nobody knows its levels any more.
 
     Nothing is entered, nothing is left behind, and the result equals the exchange's income.
     """
@@ -41,16 +41,23 @@ async def test_a_bare_position_without_record_or_stop_is_ours_by_its_fills(scene
     other = scene.part(approval="auto", database=str(scene.folder / "new.db"))
     async with scene.service(other) as service:
         await scene.until(lambda: bool(service.engine.desk.trades), "the position was adopted")
-        (trade,) = service.engine.desk.trades.values()
-        assert trade.adopted
-        assert [order.role for order in trade.orders] == [Role.ENTRY]
+        (trade_id,) = service.engine.desk.trades
+        assert trade_in(service.engine.desk, trade_id).adopted
         assert not service.engine.desk.foreign
         await scene.chat_says("without a record was found and taken over")
-        await scene.chat_says("has no confirmed stop")
-        await scene.until(lambda: bool(service.engine.desk.closed), "it was closed in bounded time")
+
+        def covered() -> bool:
+            return trade_in(service.engine.desk, trade_id).phase is Phase.POSITION_ACTIVE
+
+        await scene.until(covered, "it has a stop")
+        (stop,) = (await scene.truth())["open_conditionals"]
+        assert stop["orderType"] == "STOP_MARKET"
+        await scene.price(Decimal(stop["triggerPrice"]) - 100)
+        await scene.until(lambda: bool(service.engine.desk.closed), "the stop closed it")
         truth = await scene.truth()
         assert not truth["positions"]
-        assert len(truth["orders"]) == 2, "the entry and one close"
+        assert not truth["open_conditionals"]
+        assert len(truth["orders"]) == 2, "the entry and the stop's child"
         result = service.engine.desk.closed[-1]
         assert result.pnl_usdt == sum(Decimal(row["income"]) for row in truth["income"])
 
