@@ -28,16 +28,22 @@ class AnalysisPlan:
 
     loaded: Loaded = field(default_factory=Loaded)
     news_urls: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()  # symbols not for bots that follow the universe
     by_model: bool = False  # a model leads the bots that look by the clock
 
 
-def plan_analysis(strategy_dir: Path | None, news_urls: tuple[str, ...]) -> AnalysisPlan:
-    """Find the strategies. Raises SettingFault for a folder that is none."""
+def plan_analysis(
+    strategy_dir: Path | None, news_urls: tuple[str, ...], left_out: frozenset[str] = frozenset()
+) -> AnalysisPlan:
+    """Find the strategies. `left_out`: excluded symbols, which only bots that name them trade.
+
+    Raises SettingFault for a folder that is none.
+    """
     if strategy_dir is not None and not strategy_dir.is_dir():
         raise SettingFault(
             f"STRATEGY_DIR is {str(strategy_dir)!r}; allowed is a folder of strategy files"
         )
-    return AnalysisPlan(loaded=load(strategy_dir), news_urls=news_urls)
+    return AnalysisPlan(loaded=load(strategy_dir), news_urls=news_urls, left_out=left_out)
 
 
 class Analysis:
@@ -65,6 +71,7 @@ class Analysis:
             book=self._book,
             news=self._reader,
         )
+        self._analyst.left_out = plan.left_out
         self._analyst.by_model = plan.by_model
         self._queue = BarQueue(self._analyst)
 

@@ -258,7 +258,11 @@ def _makers(settings: Settings, chat: Chat, keys: ExchangeKeys | None) -> Makers
         world=make_world,
         advisor=hire,
         control=control,
-        analysis=plan_analysis(settings.strategy_dir, settings.news_urls),
+        analysis=plan_analysis(
+            settings.strategy_dir,
+            settings.news_urls,
+            frozenset(settings.excluded_symbols) - frozenset(settings.fixed_symbols),
+        ),
     )
 
 

@@ -51,6 +51,7 @@ class Analyst:
         self._news = news
         self._hush = Hush()
         self.skipped = 0
+        self.left_out: frozenset[str] = frozenset()  # not for those who follow the universe
         self.by_model = False  # bots of a timer are led by a model; without one by signals
 
     def on_bar(self, candle: Candle) -> None:
@@ -68,7 +69,7 @@ class Analyst:
             bot_id
             for bot_id in desk.running
             if desk.bots[bot_id].timeframe == candle.timeframe
-            and _trades(desk.bots[bot_id], candle.symbol)
+            and self._trades(desk.bots[bot_id], candle.symbol)
             and not (self.by_model and desk.bots[bot_id].ai_trigger is AiTrigger.TIMER)
             and is_trading_time(desk.bots[bot_id], now_ms)
         ]
@@ -152,6 +153,5 @@ class Analyst:
             return None
         return closed_before(window, timeframe_ms(config.trend_timeframe), candle.open_ms)
 
-
-def _trades(config: BotConfig, symbol: str) -> bool:
-    return not config.symbols or symbol in config.symbols
+    def _trades(self, config: BotConfig, symbol: str) -> bool:
+        return symbol in config.symbols if config.symbols else symbol not in self.left_out

@@ -283,3 +283,16 @@ def test_the_bar_that_closes_at_the_same_moment_is_not_seen() -> None:
             room.market.close([bar(1, timeframe="4m")])
         room.close(bar(7))
     assert seen == [1, 1]
+
+
+@pytest.mark.parametrize(("symbols", "bars"), [((), []), (("BTCUSDT",), [2, 3])])
+def test_an_excluded_symbol_is_for_those_who_name_it(
+    symbols: tuple[str, ...], bars: list[int]
+) -> None:
+    """A follower of the universe leaves it alone, also while it is watched for another bot."""
+    bot = config(timeframe="1m", strategy="always", symbols=symbols)
+    room = Room(desk=running(bot))
+    room.analyst.left_out = frozenset({"BTCUSDT"})
+    for number in range(4):
+        room.close(bar(number))
+    assert room.bars == bars
