@@ -1,38 +1,36 @@
-"""Cards: a trade's plan before a person, durable, each answered once, redrawn through its life.
+"""Cards: a trade's plan before its people, durable, each answered once, redrawn through its life.
 
 Everything lives in the store: a card and its buttons work after a restart. A tap is only turned
 into an event; the core checks expiry, drift, limits and balance again and decides. Verbs that
-increase risk need a live, unused token; those that reduce it count however late they come.
+increase risk need a live, unused token; those that reduce it count however late they come. Several
+people may hold one card: the first valid answer wins, and who comes second is told whose it was.
 
-Must not know: the network, or how the core decides.
+Must not know: the network, how a card is drawn (`easel`), or how the core decides.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from bot.control.outbox import Message, Outbox, Priority
-from bot.control.tokens import Tokens, TokenStore
-from bot.control.views.card import STAGE_VERBS, Moved, Shown, Stage, card, stage_of
-from bot.control.views.look import DAY_MS, Look, mark
-from bot.control.views.notices import decimal_or_none
-from bot.control.views.terms import Verb, closed_of
-from bot.core.desk import Desk
+from bot.control.easel import CardStore, CardWorld, Easel, slot_of
+from bot.control.html import text
+from bot.control.outbox import Message, Priority
+from bot.control.views.decided import decided
+from bot.control.views.look import Look
+from bot.control.views.stages import Stage, stage_of
+from bot.control.views.terms import Verb
 from bot.core.messages import CardAnswered, CardVerb, CloseRequested
-from bot.core.trade import HOLDING, Phase, Trade
-from bot.shell.clock import Clock
-from bot.shell.ports import EventSink, Market
+from bot.core.trade import HOLDING, Outcome, Phase, Trade
 from data.model import ExitReason
-from data.money import ZERO
 from data.store.rows import CardRow, TokenRow, UserRole, UserRow
 
+__all__ = ["CardStore", "CardWorld", "Cards", "Tap", "slot_of"]
+
 REPEAT_MS: Final = 10_000  # the same reducing tap within this is the same wish
-BUTTON_LIFE_MS: Final = 90 * DAY_MS  # of buttons that are not an offer
 LIVE_STAGES: Final = tuple(stage.value for stage in Stage if stage is not Stage.OVER)
 # While the entry is pending a Reject still takes it back; later only a close helps.
 REJECTABLE: Final = frozenset({Phase.AWAITING_APPROVAL, Phase.ORDER_PENDING})
@@ -40,25 +38,6 @@ CLOSABLE: Final = HOLDING | {Phase.HALTED}
 APPROVING: Final = frozenset({Verb.APPROVE, Verb.HALF, Verb.ANYWAY})
 
 log = structlog.get_logger()
-
-
-class CardStore(TokenStore, Protocol):
-    """What cards ask of the store."""
-
-    async def put_card(self, card: CardRow) -> None:
-        """Keep a card; of one that exists everything but its state is replaced."""
-
-    async def card(self, card_id: str) -> CardRow | None:
-        """The card of that id, or None."""
-
-    async def cards_in(self, *states: str) -> tuple[CardRow, ...]:
-        """Every card in one of these states."""
-
-    async def move_card(self, card_id: str, *, expected: str, state: str) -> bool:
-        """Change a card's state if it is the expected one."""
-
-    async def set_card_message(self, card_id: str, message_id: int) -> bool:
-        """Note which message shows a card."""
 
 
 Answer = Callable[[str, bool], Awaitable[bool]]  # (toast, alert) -> was the tap fresh
@@ -74,37 +53,18 @@ class Tap:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardWorld:
-    """What the cards stand on."""
-
-    store: CardStore
-    outbox: Outbox
-    tokens: Tokens
-    sink: EventSink
-    market: Market
-    desk_of: Callable[[], Desk]
-    clock: Clock
-    reader: Callable[[str], Awaitable[UserRow | None]]  # user id -> who reads the cards
-    look: Callable[[UserRow], Awaitable[Look]]
-
-
-def slot_of(trade_id: str) -> str:
-    """The outbox's name for a trade's card."""
-    return f"card:{trade_id}"
-
-
 class Cards:
     """All cards of one desk."""
 
     def __init__(self, world: CardWorld) -> None:
         self._world = world
-        self._data: dict[str, tuple[Stage, dict[Verb, str]]] = {}  # buttons now on each card
+        self._easel = Easel(world)
         self._drawing = asyncio.Lock()
+        self._deciding = asyncio.Lock()
 
     async def show(self, trade: Trade, expires_ms: int) -> None:
-        """Put a plan before its person; nothing happens while nobody is paired (see `heal`)."""
-        reader = await self._world.reader(trade.user_id)
+        """Put a plan before its people; nothing happens while nobody is paired (see `heal`)."""
+        reader = await self._world.readers.first(trade.user_id)
         if reader is None or reader.telegram_id is None:
             return
         row = CardRow(
@@ -136,7 +96,7 @@ class Cards:
                 return
             newest = self._world.desk_of().trades.get(trade.trade_id, trade)
             stage = await self._move(row, stage_of(newest, Stage(row.state)))
-            await self._draw(newest, row, stage)
+            await self._easel.draw(newest, row, stage)
 
     async def moved(self, trade: Trade, fields: Mapping[str, str]) -> None:
         """The core found that the price moved: ask again, with fresh buttons."""
@@ -187,45 +147,46 @@ class Cards:
         """One press of a card's button."""
         verb = Verb(token.verb)
         trade = self._world.desk_of().trades.get(token.card_id or "")
-        words = (await self._world.look(tap.user)).words
+        look = await self._world.readers.look(tap.user)
         if trade is None:
-            await tap.answer(words.label("This trade is already over."), False)
+            await tap.answer(look.words.label("This trade is already over."), False)
+        elif verb is Verb.DETAILS:
+            await self._easel.more(trade, tap.user)
+            await tap.answer("", False)
         elif tap.user.role is UserRole.VIEWER:
-            await tap.answer(words.label("You may look, but not decide."), True)
+            await tap.answer(look.words.label("You may look, but not decide."), True)
         elif verb in APPROVING:
             await self._approve(tap, token, verb, trade)
         else:
-            toast = await self._reduce(token, verb, trade)
-            await tap.answer(words.label(toast), False)
+            toast = await self._reduce(look, token, verb, trade)
+            await tap.answer(toast, False)
 
     # ------------------------------------------------------------------- taps that raise risk
 
     async def _approve(self, tap: Tap, token: TokenRow, verb: Verb, trade: Trade) -> None:
         world = self._world
-        words = (await world.look(tap.user)).words
-        row = await world.store.card(trade.trade_id)
-        refusal = self._stale(token, trade, row)
+        look = await world.readers.look(tap.user)
+        row = await self._settled(trade)
+        refusal = self._stale(look, token, trade, row)
         if refusal or row is None:
-            await tap.answer(words.label(refusal), True)
+            log.info("tap_refused", trade=trade.trade_id, verb=verb.value, user=tap.user.user_id)
+            await tap.answer(refusal, True)
             return
-        stage = Stage(row.state)
         # Telegram knows how old a tap is, and says so only when it is answered.
-        if not await tap.answer(words.label("Checking price, limits and balance…"), False):
+        if not await tap.answer(look.words.label("Checking price, limits and balance…"), False):
             await self._draw_fresh(trade)
             return
         if not await world.tokens.use(token, world.clock.now_ms()):
             return
-        if not await world.store.move_card(row.card_id, expected=stage, state=Stage.ANSWERED):
+        answer = await self._take(row, verb, tap.user.user_id)
+        if answer is None:
+            await self._told_late(tap, trade, verb, look)
             return
-        kept = json.loads(row.body)
-        wanted = CardVerb(str(kept.get("verb", "approve")) if verb is Verb.ANYWAY else verb.value)
-        # Kept before the event goes out: the core's own word on this card may follow at once.
-        await self._keep_body(row, json.dumps({**kept, "verb": wanted.value}))
         price = world.market.mark_price(trade.symbol)
         world.sink(
             CardAnswered(
                 trade_id=trade.trade_id,
-                verb=wanted,
+                verb=answer,
                 user_id=tap.user.user_id,
                 mark_price=price[0] if price is not None else None,
                 mark_ms=price[1] if price is not None else world.clock.now_ms(),
@@ -235,47 +196,91 @@ class Cards:
         log.info("card_answered", trade=trade.trade_id, verb=verb.value, user=tap.user.user_id)
         await self.redraw(trade)
 
-    def _stale(self, token: TokenRow, trade: Trade, row: CardRow | None) -> str:
+    async def _settled(self, trade: Trade) -> CardRow | None:
+        """The card's row, with the name of whoever has just answered it already in it."""
+        async with self._deciding:
+            return await self._world.store.card(trade.trade_id)
+
+    async def _take(self, row: CardRow, verb: Verb, user_id: str) -> CardVerb | None:
+        """Make this the card's answer; None when somebody's is there already."""
+        store = self._world.store
+        async with self._deciding:
+            if not await store.move_card(row.card_id, expected=row.state, state=Stage.ANSWERED):
+                return None
+            kept: dict[str, Any] = json.loads(row.body)
+            before = str(kept.get("verb", "approve"))
+            wanted = CardVerb(before if verb is Verb.ANYWAY else verb.value)
+            told = {"verb": wanted.value, "by": user_id, "at_ms": self._world.clock.now_ms()}
+            # Kept before the event goes out: the core's own word on it may follow at once.
+            await self._keep_body(row, json.dumps({**kept, **told}))
+            return wanted
+
+    async def _told_late(self, tap: Tap, trade: Trade, verb: Verb, look: Look) -> None:
+        """Two taps crossed, and this one's toast is spent: say whose answer it was in a message."""
+        row = await self._settled(trade)
+        kept = json.loads(row.body) if row is not None else {}
+        same = kept.get("by") == tap.user.user_id and kept.get("verb") == verb.value
+        said = decided(look, self._now(trade), kept)
+        if said and not same:
+            self._world.outbox.post(
+                Message(
+                    chat_id=tap.user.telegram_id or 0,
+                    html=text(said),
+                    priority=Priority.CARD,
+                    reply_slot=await self._easel.slot_for(trade, tap.user),
+                )
+            )
+
+    def _now(self, trade: Trade) -> Trade:
+        return self._world.desk_of().trades.get(trade.trade_id, trade)
+
+    def _stale(self, look: Look, token: TokenRow, trade: Trade, row: CardRow | None) -> str:
+        say = look.words.label
+        late = say("Too late: this card has expired. Nothing was ordered.")
+        answered = row is not None and row.state == Stage.ANSWERED
+        whose = decided(look, trade, json.loads(row.body) if row is not None and answered else {})
+        if trade.outcome is Outcome.EXPIRED:
+            return late
         if trade.phase is not Phase.AWAITING_APPROVAL or row is None:
-            return mark("This trade is no longer waiting for approval.")
+            return whose or say("This trade is no longer waiting for approval.")
         if token.used_ms is not None or row.state not in (Stage.OFFER, Stage.MOVED):
-            return mark("This card was already answered.")
-        if self._world.clock.now_ms() >= token.expires_ms:
-            return mark("Too late: this card has expired. Nothing was ordered.")
-        return ""
+            return whose or say("This card was already answered.")
+        return late if self._world.clock.now_ms() >= token.expires_ms else ""
 
     # ------------------------------------------------------------------ taps that reduce risk
 
-    async def _reduce(self, token: TokenRow, verb: Verb, trade: Trade) -> str:
+    async def _reduce(self, look: Look, token: TokenRow, verb: Verb, trade: Trade) -> str:
+        say = look.words.label
         if verb is Verb.REJECT:
-            return await self._reject(token, trade)
+            return await self._reject(look, token, trade)
         if trade.phase not in CLOSABLE:
-            return mark("This trade is already over.")
+            return say("This trade is already over.")
         if trade.phase is Phase.CLOSING:
-            return mark("Already being closed.")
+            return say("Already being closed.")
         if verb is Verb.CLOSE:
             await self._ask_close(trade)
-            return mark("Close it? Please confirm.")
+            return say("Close it? Please confirm.")
         if verb is Verb.KEEP:
             await self._set_stage(trade, Stage.OPEN)
-            return mark("Kept open.")
+            return say("Kept open.")
         assert verb is Verb.CLOSE_SURE, f"not a card's verb: {verb}"
         if not await self._is_new(token):
-            return mark("Already being closed.")
+            return say("Already being closed.")
         self._world.sink(
             CloseRequested(trade_id=trade.trade_id, reason=ExitReason.MANUAL, by=token.user_id)
         )
         log.info("close_requested", trade=trade.trade_id, user=token.user_id)
-        return mark("Closing at market.")
+        return say("Closing at market.")
 
-    async def _reject(self, token: TokenRow, trade: Trade) -> str:
+    async def _reject(self, look: Look, token: TokenRow, trade: Trade) -> str:
+        say, whose = look.words.label, decided(look, trade, {})
         if trade.phase not in REJECTABLE:
             if trade.phase not in CLOSABLE:
-                return mark("This trade is already over.")
+                return whose or say("This trade is already over.")
             await self._ask_close(trade)
-            return mark("It was already approved. Close it? Please confirm.")
+            return f"{whose} {say('Close it? Please confirm.')}".strip()
         if not await self._is_new(token):
-            return mark("Rejected.")
+            return say("Rejected.")
         self._world.sink(
             CardAnswered(
                 trade_id=trade.trade_id,
@@ -287,9 +292,12 @@ class Cards:
         )
         log.info("card_answered", trade=trade.trade_id, verb="reject", user=token.user_id)
         if trade.phase is Phase.ORDER_PENDING:
-            return mark("It was already approved; the entry is being cancelled.")
-        await self._set_stage(trade, Stage.ANSWERED)
-        return mark("Rejected.")
+            return f"{whose} {say('The entry is being cancelled.')}".strip()
+        row = await self._settled(trade)
+        if row is not None:
+            await self._take(row, Verb.REJECT, token.user_id)
+        await self.redraw(trade)
+        return say("Rejected.")
 
     async def _is_new(self, token: TokenRow) -> bool:
         now_ms = self._world.clock.now_ms()
@@ -314,7 +322,7 @@ class Cards:
         await self._draw_fresh(trade)
 
     async def _draw_fresh(self, trade: Trade) -> None:
-        self._data.pop(trade.trade_id, None)
+        self._easel.forget(trade.trade_id)
         await self.redraw(trade)
 
     async def _move(self, row: CardRow, stage: Stage) -> Stage:
@@ -328,61 +336,3 @@ class Cards:
     async def _keep_body(self, row: CardRow, body: str) -> None:
         newest = await self._world.store.card(row.card_id) or row
         await self._world.store.put_card(replace(newest, body=body))
-
-    async def _draw(self, trade: Trade, row: CardRow, stage: Stage) -> None:
-        world = self._world
-        reader = await world.reader(trade.user_id)
-        if reader is None or reader.telegram_id is None:
-            return
-        if row.message_id is not None:
-            world.outbox.remember(slot_of(row.trade_id), row.message_id)
-        desk = world.desk_of()
-        shown = Shown(
-            stage=stage,
-            wallet_usdt=desk.wallet_usdt,
-            data=await self._buttons(reader, row, stage),
-            moved=_moved_of(row.body),
-            closed=closed_of(desk, trade.trade_id),
-        )
-        view = card(await world.look(reader), trade, shown)
-        world.outbox.post(
-            Message(
-                chat_id=reader.telegram_id,
-                html=view.html,
-                keyboard=view.keyboard,
-                priority=Priority.CARD,
-                slot=slot_of(trade.trade_id),
-            )
-        )
-        if stage is Stage.OVER:
-            self._data.pop(row.card_id, None)
-
-    async def _buttons(self, reader: UserRow, row: CardRow, stage: Stage) -> dict[Verb, str]:
-        verbs = [verb for line in STAGE_VERBS[stage] for verb in line]
-        if not verbs:
-            return {}
-        kept = self._data.get(row.card_id)
-        if kept is not None and kept[0] is stage:
-            return kept[1]
-        offer = stage in (Stage.OFFER, Stage.MOVED)
-        data = await self._world.tokens.issue(
-            reader,
-            verbs,
-            card_id=row.card_id,
-            subject=row.trade_id,
-            expires_ms=row.expires_ms if offer else self._world.clock.now_ms() + BUTTON_LIFE_MS,
-        )
-        self._data[row.card_id] = (stage, data)
-        return data
-
-
-def _moved_of(body: str) -> Moved | None:
-    kept = json.loads(body)
-    if "drift_bps" not in kept:
-        return None
-    number: Callable[[str], Decimal | None] = decimal_or_none
-    return Moved(
-        drift_bps=number(kept["drift_bps"]) or ZERO,
-        reward_risk_before=number(kept["before"]),
-        reward_risk_now=number(kept["now"]),
-    )

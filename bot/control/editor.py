@@ -14,11 +14,11 @@ import structlog
 from bot.control.approvals import Tap
 from bot.control.html import Html
 from bot.control.spoken import TRADERS, Said, World, ask, no_such_bot, rewrite
-from bot.control.views.card import keyboard
 from bot.control.views.directives import CLEARS, directives, refusal
 from bot.control.views.edit import edit
 from bot.control.views.look import NO_KEYBOARD, Keyboard, Look, View
 from bot.control.views.making import bold_question, bot_page, new_bot
+from bot.control.views.stages import keyboard
 from bot.control.views.status import bots
 from bot.control.views.terms import Verb
 from bot.core.boldness import bolder

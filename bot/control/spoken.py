@@ -11,8 +11,8 @@ from bot.control.approvals import Tap
 from bot.control.html import Html
 from bot.control.outbox import Message, Outbox, Priority
 from bot.control.tokens import Tokens
-from bot.control.views.card import keyboard
 from bot.control.views.look import Look, View
+from bot.control.views.stages import keyboard
 from bot.control.views.status import CommandHelp, Light
 from bot.control.views.terms import Verb
 from bot.core.desk import Desk

@@ -29,9 +29,9 @@ from bot.control.outbox import Message as Post
 from bot.control.outbox import Outbox, OutboxStore, Priority
 from bot.control.pictures import Pictures
 from bot.control.ptb import PoliteRequest, PtbChat, SiftingRequest
+from bot.control.readers import Readers, ReaderStore
 from bot.control.spoken import TradeStore, World
 from bot.control.tokens import Tokens
-from bot.control.views.look import Look
 from bot.control.views.notices import ON_CARD, notice
 from bot.control.views.status import Light
 from bot.core.desk import Desk
@@ -42,7 +42,6 @@ from bot.shell.clock import Clock
 from bot.shell.errors import SettingFault
 from bot.shell.hush import Hush
 from bot.shell.ports import EventSink, Market
-from data.store.rows import UserRow
 
 WISHES_MAX: Final = 2_000
 POLL_S: Final = 25
@@ -65,7 +64,7 @@ App = Application[Any, Any, Any, Any, Any, Any]
 log = structlog.get_logger()
 
 
-class ControlStore(CardStore, PeopleStore, OutboxStore, TradeStore, Protocol):
+class ControlStore(CardStore, PeopleStore, ReaderStore, OutboxStore, TradeStore, Protocol):
     """All this room asks of the store."""
 
 
@@ -118,6 +117,7 @@ class TelegramControl:
             random_bytes=world.random_bytes,
             owner_name=settings.owner_name,
         )
+        self._readers = Readers(world.store, clock=world.clock, badge=settings.mode_badge)
         self._tokens = Tokens(world.store, world.random_bytes)
         self.cards = Cards(self._card_world())
         self._commands = self._command_world()
@@ -269,11 +269,11 @@ class TelegramControl:
             carded = await self.cards.has(trade.trade_id)
         if carded and command.kind in ON_CARD:
             return
-        reader = await self._reader(desk.user_id)
+        reader = await self._readers.first(desk.user_id)
         loud = command.level is not Level.INFO or command.kind in LOUD
         message = Post(
             chat_id=reader.telegram_id or 0 if reader is not None else 0,
-            html=notice(await self._look(reader), command, trade, desk),
+            html=notice(await self._readers.look(reader), command, trade, desk),
             keyboard=await editor.revert_button(self._commands, reader, command),
             priority=Priority.NOW if loud else Priority.STATUS,
             reply_slot=slot_of(trade.trade_id) if trade is not None and carded else "",
@@ -287,25 +287,10 @@ class TelegramControl:
         if command.kind == "trade_closed" and trade is not None and self._pictures is not None:
             self._pictures.ask(trade, message.chat_id)
 
-    async def _reader(self, user_id: str) -> UserRow | None:
-        found = await self._world.store.user(user_id)
-        if found is not None and found.telegram_id is not None:
-            return found
-        return await self._world.store.owner()
-
-    async def _look(self, user: UserRow | None) -> Look:
-        names = {user.user_id: user.name} if user is not None else {}
-        return Look(
-            words=words(user.language if user is not None else "en"),
-            badge=self._settings.mode_badge,
-            now_ms=self._world.clock.now_ms(),
-            names=names,
-        )
-
     async def _shown(self, slot: str, message_id: int) -> None:
-        kind, _, trade_id = slot.partition(":")
+        kind, _, card_id = slot.partition(":")
         if kind == "card":
-            await self._world.store.set_card_message(trade_id, message_id)
+            await self._world.store.set_card_message(card_id, message_id)
 
     def _card_world(self) -> CardWorld:
         world = self._world
@@ -317,8 +302,7 @@ class TelegramControl:
             market=world.market,
             desk_of=world.desk_of,
             clock=world.clock,
-            reader=self._reader,
-            look=self._look,
+            readers=self._readers,
         )
 
     def _command_world(self) -> World:
@@ -332,7 +316,7 @@ class TelegramControl:
             desk_of=world.desk_of,
             clock=world.clock,
             lights=lambda: [*world.lights(), self.light()],
-            look=self._look,
+            look=self._readers.look,
             read_trade=world.read_trade,
             universe=world.universe,
         )

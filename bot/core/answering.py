@@ -38,7 +38,9 @@ def card_answered(draft: DeskDraft, event: CardAnswered) -> None:
     elif trade.phase is not Phase.AWAITING_APPROVAL:
         _note(draft, trade, event, Effect.DECIDED)
         by = trade.approval.user_id if trade.approval is not None else ""
-        draft.tell("card_refused", trade_id=trade.trade_id, reason="it is decided already", by=by)
+        if event.verb is not CardVerb.REJECT:  # A no to what is over has got what it wants.
+            reason = "it is decided already"
+            draft.tell("card_refused", trade_id=trade.trade_id, reason=reason, by=by)
     elif event.verb is CardVerb.REJECT:
         _note(draft, trade, event, Effect.REJECTED)
         approval = _approval(draft, trade, event)

@@ -332,7 +332,7 @@ async def test_a_moved_price_is_asked_about(
         )
         room.control.tell(moved, WAITING, stage.desk)
         card = await person.see("moved 0.40 %", "R:R 2.0 → 1.4")
-        assert [b["text"] for b in buttons(card)] == ["Approve anyway", "Reject"]
+        assert [b["text"] for b in buttons(card)] == ["Approve anyway", "Reject", "Details"]
         await person.tap(card, "Approve anyway")
         await until(lambda: len(stage.events) == 2)
         second = stage.of_kind(CardAnswered)[1]
@@ -574,7 +574,7 @@ async def test_a_trade_nobody_was_asked_about_gets_a_live_card(
         for _ in range(2):
             room.control.tell(Tell(kind="trade_opened", trade_id=OPEN.trade_id), OPEN, stage.desk)
         card = await person.see("Protected: stop 63232.0")
-        assert [b["text"] for b in buttons(card)] == ["Close", "Chart"]
+        assert [b["text"] for b in buttons(card)] == ["Close", "Details", "Chart"]
         await person.see("Position open and protected: 0.012 @ 64012.8")
         await until(lambda: room.control.outbox.waiting == 0)
         cards = [m for m in await person.from_bot() if "Protected: stop" in m["text"]]

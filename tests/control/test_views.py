@@ -12,7 +12,7 @@ import pytest
 from bot.control.catalog import language_of, read_catalog, read_language, words
 from bot.control.handlers import COMMANDS, describe_commands
 from bot.control.html import TEXT_LENGTH_MAX, Html, length, plain_text
-from bot.control.views.card import Moved, Shown, Stage, card, stage_of
+from bot.control.views.card import Shown, card
 from bot.control.views.look import (
     duration,
     money,
@@ -22,6 +22,7 @@ from bot.control.views.look import (
     table,
 )
 from bot.control.views.notices import is_known, notice
+from bot.control.views.stages import Moved, Stage, stage_of
 from bot.control.views.status import Light, bots, help_page, status
 from bot.control.views.terms import Verb
 from bot.control.views.why import Story, why
@@ -106,8 +107,8 @@ def test_the_offer_says_everything_a_person_decides_on() -> None:
         "Stop    63232.0  -1.20 %",  # (63232 - 64000) / 64000
         "Target  65536.0  +2.40 %",
         "Size      0.012  BTC",
-        "Value    768.00  USDT",
-        "Risk       9.83  USDT  0.98 %",  # 9.83 of 1000
+        "Value    768.00  USDT  76.80 %",  # of a wallet of 1000
+        "Risk       9.83  USDT   0.98 %",
         "R:R         2.0",
         "Adviser: open, confidence 78 (rules)",
         "• score 82 is above 75",
@@ -115,7 +116,7 @@ def test_the_offer_says_everything_a_person_decides_on() -> None:
         "Expires",
     ):
         assert part in words_of, f"{part!r} is not in:\n{words_of}"
-    assert buttons == ["Approve", "Reject", "Half size", "Chart"]
+    assert buttons == ["Approve", "Reject", "Half size", "Details", "Chart"]
 
 
 def test_a_card_follows_its_trade() -> None:
@@ -139,9 +140,9 @@ def test_no_live_buttons_on_a_decided_card() -> None:
     """Only a waiting and an open trade have buttons."""
     for trade in (APPROVED, CLOSING, CLOSED, BLOCKED, ABSTAINED, *ENDINGS):
         assert drawn(trade)[1] == [], trade
-    assert drawn(OPEN)[1] == ["Close", "Chart"]
+    assert drawn(OPEN)[1] == ["Close", "Details", "Chart"]
     assert drawn(WAITING, Stage.ANSWERED)[1] == []
-    assert drawn(WAITING, Stage.MOVED)[1] == ["Approve anyway", "Reject"]
+    assert drawn(WAITING, Stage.MOVED)[1] == ["Approve anyway", "Reject", "Details"]
     assert drawn(OPEN, Stage.SURE)[1] == ["Yes, close now", "Keep it open"]
 
 
@@ -356,7 +357,7 @@ def test_vietnamese_reads_as_vietnamese() -> None:
     assert "Cắt lỗ" in said
     assert "63232.0" in said
     assert "Cố vấn: mở, độ tin cậy 78 (rules)" in said
-    assert buttons == ["Duyệt", "Từ chối", "Nửa khối lượng", "Biểu đồ"]
+    assert buttons == ["Duyệt", "Từ chối", "Nửa khối lượng", "Chi tiết", "Biểu đồ"]
     assert "đã duyệt lúc" in drawn(OPEN, language="vi")[0]
 
 

@@ -81,6 +81,7 @@ class Verb(StrEnum):
     CLOSE = "close"  # asks "sure?"
     CLOSE_SURE = "close_sure"
     KEEP = "keep"  # takes "sure?" back
+    DETAILS = "details"  # every check; consumes nothing
     CHART = "chart"
     PANIC_SURE = "panic_sure"
     RESUME_SURE = "resume_sure"
