@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bot.advisor.answer import RawAnswer, Receipt, read_answer
-from bot.core.confidence import check_confidence, weighed
+from bot.core.confidence import NO_CAUTION, check_confidence, weighed
 from bot.core.exits import levels_for
 from bot.core.gates import in_words
 from bot.core.messages import Question
@@ -35,7 +35,8 @@ def decide_recorded(snapshot: str, answer: str) -> dict[str, Any]:
     except (msgspec.MsgspecError, ValueError) as fault:
         raise SettingFault(f"the snapshot is no recorded question: {fault}") from None
     answered = read_answer(_raw_of(answer), question, Receipt(now_ms=question.asked_ms))
-    decision = weighed(answered, question.caution)
+    caution = question.caution or NO_CAUTION
+    decision = weighed(answered, caution)
     holding = question.position_quantity != ZERO
     ruling = supervise(decision.action, Phase.POSITION_ACTIVE if holding else Phase.EVALUATING)
     plain: dict[str, Any] = json.loads(msgspec.json.encode(asdict(decision)))
@@ -55,11 +56,11 @@ def decide_recorded(snapshot: str, answer: str) -> dict[str, Any]:
 
 
 def _checks(question: Question, decision: Decision) -> tuple[Check, ...]:
-    """Confidence under caution, leverage and levels: what the desk asks, at the snapshot's price."""
+    """What the desk asks of confidence, leverage and levels, at the snapshot's price."""
     config, instrument = question.config, question.instrument
     if config is None or instrument is None:
         return ()  # A snapshot from before they were part of it.
-    asked = check_confidence(config, decision, question.caution)
+    asked = check_confidence(config, decision, question.caution or NO_CAUTION)
     asked += check_leverage(config, decision, instrument)
     if question.signal is not None:
         mark = question.mark_price

@@ -26,6 +26,7 @@ from data.model import (
     Position,
     Signal,
 )
+from memory.caution import Caution
 
 # ------------------------------------------------------------------ events: people and the clock
 
@@ -444,3 +445,6 @@ class Question:
     limits: tuple[tuple[str, str], ...]
     directives: tuple[tuple[str, str], ...] = ()  # (directive, value as text), set ones only
     user_id: str = ""  # whose budget pays for the answer
+    config: BotConfig | None = None  # what the answer is judged by, as are the next two
+    instrument: Instrument | None = None
+    caution: Caution | None = None
