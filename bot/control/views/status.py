@@ -152,7 +152,22 @@ def _bots(look: Look, desk: Desk) -> Html:
         )
         for bot_id in list(desk.bots)[:LINES_MAX]
     ]
-    return join([*lines, _more(look, len(desk.bots))])
+    doubts = [_doubts(look, desk, bot_id) for bot_id in list(desk.bots)[:LINES_MAX]]
+    return join([*lines, *doubts, _more(look, len(desk.bots))])
+
+
+def _doubts(look: Look, desk: Desk, bot_id: str) -> Html:
+    """A bot whose entries wait because its adviser is in doubt; nothing of any other."""
+    advice = desk.advice.get(bot_id)
+    if advice is None or advice.paused_until_ms is None or not advice.is_paused(look.now_ms):
+        return NOTHING
+    return look.words.say(
+        "{bot}: the adviser <i>abstained</i> {count} times in a row, entries wait {time}: {reason}",
+        bot=bold(bot_id),
+        count=advice.in_a_row,
+        time=duration(advice.paused_until_ms - look.now_ms),
+        reason=untrusted(advice.last_doubt, 80),
+    )
 
 
 def _positions(look: Look, desk: Desk, marks: dict[str, Decimal]) -> Html:
@@ -246,6 +261,7 @@ def _bot(look: Look, desk: Desk, config: BotConfig) -> Html:
                 made=signed_money(made),
             )
         )
+    lines.append(_doubts(look, desk, config.bot_id))
     return join(lines)
 
 
