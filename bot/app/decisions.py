@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from bot.advisor.answer import RawAnswer, Receipt, read_answer
-from bot.core.confidence import NO_CAUTION, check_confidence, weighed
-from bot.core.exits import levels_for
-from bot.core.gates import in_words
 from bot.core.messages import Question
+from bot.core.ruling.confidence import NO_CAUTION, check_confidence, weighed
+from bot.core.ruling.exits import levels_for
+from bot.core.ruling.gates import in_words
 from bot.core.supervisor import Levels, check_levels, check_leverage, levels_of, supervise
 from bot.core.trade import Check, Phase
 from bot.shell.errors import SettingFault

@@ -21,7 +21,7 @@ from bot.control.views.notices import decimal_or_none
 from bot.control.views.stages import LOOKING, STAGE_VERBS, Moved, Stage
 from bot.control.views.terms import Verb, closed_of
 from bot.core.desk import Desk
-from bot.core.remembering import PREFIX, verdicts_for
+from bot.core.ruling.remembering import PREFIX, verdicts_for
 from bot.core.trade import Phase, Trade
 from bot.shell.clock import Clock
 from bot.shell.ports import EventSink, Market

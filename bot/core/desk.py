@@ -1,7 +1,7 @@
 """One account's desk at work: folds an event into its record and routes it to the trade machines.
 
 Must not know: the clock, the network, chat. `step` is the only way a Desk changes. Signals,
-decisions and taps are ruled upon in `bot.core.entries`; the whole account is compared in
+decisions and taps are ruled upon in `bot.core.ruling.entries`; the whole account is compared in
 `bot.core.reconcile`; here is the switchboard.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from bot.core import analysing, answering, directing, entries, hearing, machine, reconcile
+from bot.core import machine, reconcile
 from bot.core.desk_draft import DeskDraft, DeskStep
 from bot.core.desk_state import DayCount, Desk
 from bot.core.directions import AnalysisDue, BotRemoved, DirectivesReverted, DirectivesTold
@@ -47,6 +47,7 @@ from bot.core.messages import (
     Woke,
 )
 from bot.core.presets import faults_of
+from bot.core.ruling import analysing, answering, directing, entries, hearing
 from bot.core.sides import is_about, is_foreign, key_of
 from bot.core.timing import Timing
 from bot.core.trade import HOLDING, WORKING, Phase, Trade, read_order_id

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from bot.core import machine, results
+from bot.core import machine
 from bot.core.desk_state import DayCount, Desk
+from bot.core.life import results
 from bot.core.messages import Command, Level, PlaceOrder, Tell
 from bot.core.trade import HOLDING, Outcome, Phase, Role, Trade, read_order_id
 from data.model import ClosedTrade, Direction, ExitReason

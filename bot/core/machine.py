@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 A trade is a bag of facts: orders, fills, and the exchange's last word on the position. An input
-first changes facts (`bot.core.facts`), whatever the phase; then the phase's *duty* looks at all
-facts and decides what is missing (`bot.core.duties`). Nothing is remembered of *how* a fact became
+first changes facts (`life.facts`), whatever the phase; then the phase's *duty* looks at all
+facts and decides what is missing (`life.duties`). Nothing is remembered of *how* a fact became
 known: an answer, a stream frame and a query all say the same, so lost, late, doubled and reordered
 reports cannot lead anywhere else. Deadlines are moments in the record; `wake_ms` is the earliest.
 
@@ -25,8 +25,8 @@ from the table.
 from dataclasses import dataclass
 from typing import Final
 
-from bot.core import absence, duties, facts, moving
-from bot.core.draft import Draft
+from bot.core.life import absence, duties, facts, moving
+from bot.core.life.draft import Draft
 from bot.core.messages import (
     AskFailed,
     CloseRequested,

@@ -20,6 +20,7 @@ from typing import Any, Final
 from bot.advisor.rules import decide_by_rules
 from bot.core import desk as core
 from bot.core.desk import Desk
+from bot.core.life.moving import reached
 from bot.core.messages import (
     AskAdvisor,
     BotConfigured,
@@ -31,7 +32,6 @@ from bot.core.messages import (
     Tell,
     Woke,
 )
-from bot.core.moving import reached
 from bot.core.presets import PRESETS, ApprovalMode, BotConfig, faults_of, from_preset, timeframes_of
 from bot.news.recorded import RecordedNews
 from bot.replay.tape_market import TapeMarket

@@ -8,8 +8,8 @@ from typing import Final
 
 from bot.core import desk as desk_room
 from bot.core import machine
-from bot.core.draft import FORGOTTEN_ATTEMPTS
-from bot.core.facts import booked, held
+from bot.core.life.draft import FORGOTTEN_ATTEMPTS
+from bot.core.life.facts import booked, held
 from bot.core.messages import CardVerb, Woke
 from bot.core.trade import HOLDING, OrderState, Phase, Role, Trade, read_order_id
 from bot.replay.sim_cast import ACCOUNT, BOT, SYMBOLS

@@ -15,8 +15,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bot.core import desk as desk_room
-from bot.core import moving
 from bot.core.desk_state import Desk
+from bot.core.life import moving
 from bot.core.messages import (
     AskAdvisor,
     BotConfigured,

@@ -12,10 +12,10 @@ from typing import Final
 import structlog
 
 from bot.core.desk import Desk
-from bot.core.gates import is_trading_time
 from bot.core.messages import SignalRaised
 from bot.core.presets import AiTrigger, BotConfig
-from bot.core.remembering import in_turn
+from bot.core.ruling.gates import is_trading_time
+from bot.core.ruling.remembering import in_turn
 from bot.core.strategies.strategy import Strategy
 from bot.core.strategies.window import Bars, Context, closed_before
 from bot.shell.clock import Clock

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from bot.core.desk import Desk
-from bot.core.moving import reached
+from bot.core.life.moving import reached
 from bot.shell.clock import wall_monotonic_s, wall_sleep_s
 from bot.shell.ports import EventSink
 

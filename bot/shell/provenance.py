@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from bot.core import results
 from bot.core.advice import RULES
-from bot.core.confidence import PREFIX as CAUTION
-from bot.core.remembering import PREFIX as MEMORY
-from bot.core.shadowing import is_shadow
+from bot.core.life import results
+from bot.core.ruling.confidence import PREFIX as CAUTION
+from bot.core.ruling.remembering import PREFIX as MEMORY
+from bot.core.ruling.shadowing import is_shadow
 from bot.core.trade import Approval, Check, Trade
 from data.money import plain
 from data.store.rows import DocumentRow, ShadowRow

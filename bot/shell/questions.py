@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.core.desk import Desk
-from bot.core.directing import directed, directives_of
 from bot.core.directives import said_pairs
 from bot.core.messages import AskAdvisor, Question
 from bot.core.presets import BotConfig
-from bot.core.remembering import threshold_of, verdicts_for
+from bot.core.ruling.directing import directed, directives_of
+from bot.core.ruling.remembering import threshold_of, verdicts_for
 from bot.core.trade import HOLDING, Trade
 from bot.shell.clock import Clock
 from bot.shell.ports import Market, Window

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from bot.core.desk_draft import closed_trade_of
-from bot.core.shadowing import SHADOWED, answered, judges_of
+from bot.core.ruling.shadowing import SHADOWED, answered, judges_of
 from bot.core.trade import Outcome, Trade
 from data.money import ZERO
 from data.store.rows import ScoredRow, TradeRow

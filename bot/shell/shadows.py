@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bot.core.shadowing import SHADOWED, idea_of, is_shadow, plan_followed
+from bot.core.ruling.shadowing import SHADOWED, idea_of, is_shadow, plan_followed
 from bot.core.trade import Trade
 from bot.shell.clock import Clock, wall_monotonic_s, wall_sleep_s
 from bot.shell.hush import Hush

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from bot.core import desk as core_desk
 from bot.core.desk import Desk, DeskStep
-from bot.core.gates import failed, in_words
 from bot.core.messages import (
     AskAdvisor,
     AskFailed,
@@ -30,7 +29,8 @@ from bot.core.messages import (
     Tell,
     VenueCommand,
 )
-from bot.core.submitting import check_submit
+from bot.core.ruling.gates import failed, in_words
+from bot.core.ruling.submitting import check_submit
 from bot.core.trade import Order, Phase, Role, Trade
 from bot.shell.ports import Advisor, Journal, Notifier, Venue
 from data.model import Action, Decision, OrderKind

@@ -14,10 +14,10 @@ from bot.control.html import plain_text
 from bot.control.views.directives import directives, of_notice, refusal
 from bot.control.views.making import bot_page
 from bot.core import desk as core
-from bot.core.directing import MODEL
 from bot.core.directives import ALLOWED, Bias, Directives, Versions
 from bot.core.messages import BotConfigured, BotSwitched, DecisionArrived, Event, Tell
 from bot.core.presets import AiMode, BotConfig
+from bot.core.ruling.directing import MODEL
 from bot.core.trade import Phase
 from bot.sandbox.telegram_server import TelegramSandbox
 from bot.shell.clock import VirtualClock

@@ -14,7 +14,7 @@ from bot.core.desk import Desk
 from bot.core.desk_state import DayCount
 from bot.core.messages import BotConfigured, Level, Tell
 from bot.core.presets import PRESETS, from_preset
-from bot.core.remembering import verdicts_for
+from bot.core.ruling.remembering import verdicts_for
 from data.model import ClosedTrade
 from memory.recall import remember
 from memory.tuning import SHEET, tuned

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import facts, results
-from bot.core.draft import FORGOTTEN_ATTEMPTS
+from bot.core.life import facts, results
+from bot.core.life.draft import FORGOTTEN_ATTEMPTS
 from bot.core.messages import CancelOrder, OrderReported, SnapshotTaken, Tell
 from bot.core.trade import OrderState, Phase, Role, order_id_of, trade_id_of
 from data.model import Direction, Fill, OrderReport, OrderStatus, Position, Side

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core import facts
+from bot.core.life import facts
 from bot.core.messages import AskOrder, CancelOrder
 from bot.core.trade import Order, OrderState, Phase, Role, order_id_of
 from data.model import Direction, ExitReason, OrderReport, OrderStatus, Side

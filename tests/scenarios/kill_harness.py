@@ -30,7 +30,7 @@ from typing import Any
 
 from bot.app.people import OWNER
 from bot.app.service import Service
-from bot.core.facts import booked
+from bot.core.life.facts import booked
 from bot.core.messages import CloseRequested
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.trade import HOLDING, UNHEARD, Order, Phase, Role, Trade, read_order_id

@@ -26,11 +26,11 @@ from bot.control.views.making import bot_page, new_bot
 from bot.control.views.notices import notice
 from bot.control.views.terms import Verb
 from bot.control.views.why import Story, why
-from bot.core.directing import learned
 from bot.core.directives import BOUNDING, FREE_TEXT, Directives, Versions, as_pairs, narrowed
 from bot.core.editing import edited
 from bot.core.messages import Level, Question, Tell
 from bot.core.presets import AiMode, from_preset
+from bot.core.ruling.directing import learned
 from bot.core.strategies.registry import STRATEGIES
 from bot.core.strategies.strategy import Proposal, signal_of
 from bot.core.trade import Plan

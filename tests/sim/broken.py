@@ -10,22 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot.core import (
-    adopting,
-    answering,
-    asking,
-    closing,
-    desk,
-    duties,
-    entering,
-    entries,
-    facts,
-    guarding,
-    machine,
-    moving,
-    protecting,
-)
-from bot.core.draft import Draft
+from bot.core import adopting, desk, machine
+from bot.core.life import asking, closing, duties, entering, facts, guarding, moving, protecting
+from bot.core.life.draft import Draft
 from bot.core.messages import (
     CardAnswered,
     CardVerb,
@@ -36,6 +23,7 @@ from bot.core.messages import (
     OrderUnknown,
     PositionSeen,
 )
+from bot.core.ruling import answering, entries
 from bot.core.trade import UNHEARD, Order, OrderState, Phase, Role
 from data.model import Fill, OrderStatus
 from data.money import ZERO

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core import facts
+from bot.core.life import facts
 from bot.core.messages import Command, PlaceOrder
 from bot.core.presets import BotConfig
 from bot.core.trade import HOLDING, Role, read_order_id

@@ -10,7 +10,6 @@ from bot.control.html import NOTHING, Html, bold, code, cut, folded, join, untru
 from bot.control.views.look import Look, day_time, mark
 from bot.control.views.phrases import say_again
 from bot.core.desk import Desk
-from bot.core.directing import MODEL
 from bot.core.directives import (
     ALLOWED,
     Directives,
@@ -21,6 +20,7 @@ from bot.core.directives import (
     said_pairs,
 )
 from bot.core.presets import AiMode
+from bot.core.ruling.directing import MODEL
 
 VALUE_LENGTH_MAX: Final = 200
 FAULT_LENGTH_MAX: Final = 900

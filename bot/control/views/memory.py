@@ -10,7 +10,7 @@ from bot.control.html import NOTHING, Html, bold, cut, join, untrusted
 from bot.control.views.look import Look, day_time, duration, mark
 from bot.core.desk import Desk
 from bot.core.presets import BotConfig
-from bot.core.remembering import verdicts_for
+from bot.core.ruling.remembering import verdicts_for
 from data.money import plain
 from memory.recall import OF_BOT
 from memory.tuning import changes_of

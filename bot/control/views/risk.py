@@ -9,10 +9,11 @@ from typing import Final
 from bot.control.html import Html, bold, cut, join, pre
 from bot.control.views.look import Look, duration, mark, money, table
 from bot.control.views.phrases import say_again
-from bot.core import gates, hours
+from bot.core import hours
 from bot.core.desk import Desk
 from bot.core.presets import BotConfig, Exits, Sizing, trading_hours_of
-from bot.core.remembering import limits_of
+from bot.core.ruling import gates
+from bot.core.ruling.remembering import limits_of
 from data.money import ZERO, percent_of, plain
 from memory.limits import Limits
 

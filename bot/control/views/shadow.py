@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.control.html import NOTHING, Html, bold, cut, join, pre, untrusted
 from bot.control.views.look import Look, mark, signed_money, table
-from bot.core.shadowing import NOBODY, SILENT, UNASKED, UNNAMED
+from bot.core.ruling.shadowing import NOBODY, SILENT, UNASKED, UNNAMED
 from memory.calibration import Bin, Calibration
 from memory.scores import ENOUGH, Finding, Judge, Report, Score
 

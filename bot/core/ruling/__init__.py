@@ -1,0 +1,1 @@
+"""What the desk rules about an entry: signals, answers, taps, limits, plans."""
