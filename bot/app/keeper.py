@@ -13,6 +13,7 @@ import structlog
 
 from data.store.errors import StoreError
 from data.store.queries.keepsakes import digest_of
+from data.store.rows import DocumentRow
 from data.store.store import Store
 
 WAITING_MAX: Final = 200  # answers come seconds apart: more means the disk does not take them
@@ -21,39 +22,66 @@ log = structlog.get_logger(__name__)
 
 
 class Keeper:
-    """Keeps one person's documents through the store."""
+    """Keeps one person's documents through the store: what comes together is one transaction."""
 
     def __init__(self, store: Store, *, user_id: str, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._user_id = user_id
         self._now_ms = now_ms
-        self._writing: set[asyncio.Task[bool]] = set()
+        self._due: list[tuple[DocumentRow, asyncio.Future[bool]]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     def keep(self, kind: str, text: str) -> str:
         """The digest a text is kept under; it is written soon, or said to be lost."""
         digest = digest_of(text)
-        if len(self._writing) >= WAITING_MAX:
+        if len(self._due) >= WAITING_MAX:
             log.warning("document_dropped", kind=kind, digest=digest)
-            return digest
-        task = asyncio.get_running_loop().create_task(self._write(kind, text, digest))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        else:
+            self._put(kind, text, digest)
         return digest
 
     async def kept(self, kind: str, text: str) -> bool:
-        """Write a text at once; whether it is durable."""
-        return await self._write(kind, text, digest_of(text))
+        """Write a text now; whether it is durable."""
+        return await self._put(kind, text, digest_of(text))
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        await asyncio.gather(*self._writing)
+        if self._writing is not None:
+            await self._writing
 
-    async def _write(self, kind: str, text: str, digest: str) -> bool:
+    def _put(self, kind: str, text: str, digest: str) -> asyncio.Future[bool]:
+        row = DocumentRow(
+            digest=digest,
+            user_id=self._user_id,
+            kind=kind,
+            body=text,
+            created_ms=self._now_ms(),
+        )
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+        self._due.append((row, told))
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write())
+        return told
+
+    async def _write(self) -> None:
+        while self._due:
+            due, self._due = self._due, []
+            done = False
+            try:
+                done = await self._are_kept([row for row, _ in due])
+            finally:
+                for _, told in due:
+                    if not told.done():  # whoever waited may have been cancelled
+                        told.set_result(done)
+
+    async def _are_kept(self, rows: list[DocumentRow]) -> bool:
         try:
-            await self._store.put_document(
-                user_id=self._user_id, kind=kind, body=text, now_ms=self._now_ms()
-            )
+            await self._store.put_documents(rows)
         except StoreError as fault:
-            log.warning("document_not_kept", kind=kind, digest=digest, reason=str(fault))
+            for row in rows:
+                log.warning(
+                    "document_not_kept", kind=row.kind, digest=row.digest, reason=str(fault)
+                )
             return False
         return True

@@ -4,6 +4,7 @@ Must not know: what is written in them.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
@@ -23,8 +24,12 @@ class Keepsakes:
         """Keep a text under its sha256 (hex), which is returned; the same text is kept once."""
         digest = digest_of(body)
         row = DocumentRow(digest=digest, user_id=user_id, kind=kind, body=body, created_ms=now_ms)
-        await self._db.run(sqlite.insert_missing(documents), [row])
+        await self.put_documents([row])
         return digest
+
+    async def put_documents(self, rows: Sequence[DocumentRow]) -> None:
+        """Keep several texts in one transaction, each under the digest its row names."""
+        await self._db.run(sqlite.insert_missing(documents), rows)
 
     async def document(self, digest: str, *, user_id: str | None = None) -> DocumentRow | None:
         """The text of that digest, of that user if one is named, or None."""
