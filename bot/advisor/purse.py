@@ -63,6 +63,13 @@ class Ticket:
     usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    day: int
+    spent_usd: Decimal
+    step: Step  # where it ended
+
+
 class Purse:
     """One service's money for models. `open` before the first question."""
 
@@ -78,6 +85,7 @@ class Purse:
         self._aside: dict[int, Ticket] = {}
         self._count = 0
         self._refused_usd: Decimal | None = None  # the cheapest request that did not fit today
+        self._before: _Past | None = None  # the last day known before this one
         self._opened = False
         self._writing = asyncio.Lock()
         self._booking: set[asyncio.Task[None]] = set()
@@ -88,12 +96,17 @@ class Purse:
             if self._opened:
                 return
             text = await self._load()
-            self._day = self._now_ms() // DAY_MS
+            today = self._now_ms() // DAY_MS
+            self._day = today - 1 if text is None else today
+            self._before = None
             try:
-                self._spent = {} if text is None else _read(text, self._day)
+                if text is not None:
+                    day, self._spent = _read(text)
+                    self._day = min(day, today)
             except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
                 log.error("ai_budget_note_unreadable", note=(text or "")[:200])  # noqa: TRY400 - no bug to trace
                 self._spent = {"": self._allowance.service_usd}
+            self._turn_day()
             self._opened = True
 
     async def close(self) -> None:
@@ -113,11 +126,9 @@ class Purse:
             _share(self.spent_usd(), self._allowance.service_usd),
             _share(self.spent_usd(user_id), self._allowance.user_usd),
         )
-        if share >= 1 or not self._fits(user_id, self._refused_usd or ZERO):
+        if not self._fits(user_id, self._refused_usd or ZERO):
             return Step.RULES
-        if share >= CHEAPER_FROM:
-            return Step.CHEAPER
-        return Step.FEWER if share >= FEWER_FROM else Step.FULL
+        return _step_at(share)
 
     async def reserve(self, user_id: str, usd: Decimal) -> Ticket | None:
         """Set the dearest price of one request aside, durably; None when it does not fit."""
@@ -153,6 +164,22 @@ class Purse:
         words = f"{spent.quantize(CENT)} of {most.quantize(CENT)} USD today"
         return words if step is Step.FULL else f"{words}, {step.value}"
 
+    def told_of(self, user_id: str, day: int) -> str:
+        """As `told`, of a day (since 1970) that may be over; "" when it is not known any more."""
+        if not self._opened:
+            return ""
+        self._turn_day()
+        if day == self._day:
+            return self.told(user_id)
+        if self._before is None or day < self._before.day:
+            return ""
+        spent, step = ZERO, Step.FULL  # a later day than the last with a record: nothing was asked
+        if day == self._before.day:
+            spent, step = self._before.spent_usd, self._before.step
+        most = self._allowance.service_usd
+        words = f"{spent.quantize(CENT)} of {most.quantize(CENT)} USD that day"
+        return words if step is Step.FULL else f"{words}, {step.value}"
+
     def _fits(self, user_id: str, usd: Decimal) -> bool:
         return (
             self.spent_usd() + usd <= self._allowance.service_usd
@@ -180,17 +207,31 @@ class Purse:
     def _turn_day(self) -> None:
         day = self._now_ms() // DAY_MS
         if day > self._day:
+            self._before = self._ended()
             self._day, self._spent, self._refused_usd = day, {}, None
 
+    def _ended(self) -> "_Past":
+        total = sum(self._spent.values(), ZERO)
+        users = (_share(usd, self._allowance.user_usd) for usd in self._spent.values())
+        share = max([_share(total, self._allowance.service_usd), *users])
+        step = Step.RULES if self._refused_usd is not None else _step_at(share)
+        return _Past(self._day, total, step)
 
-def _read(text: str, day: int) -> dict[str, Decimal]:
+
+def _read(text: str) -> tuple[int, dict[str, Decimal]]:
     record = json.loads(text)
-    if int(record["day"]) < day:
-        return {}
     spent = {str(user): Decimal(usd) for user, usd in record["spent"].items()}
     if not all(usd.is_finite() and usd >= ZERO for usd in spent.values()):
         raise ValueError("an amount that cannot be")
-    return spent
+    return int(record["day"]), spent
+
+
+def _step_at(share: Decimal) -> Step:
+    if share >= 1:
+        return Step.RULES
+    if share >= CHEAPER_FROM:
+        return Step.CHEAPER
+    return Step.FEWER if share >= FEWER_FROM else Step.FULL
 
 
 def _share(spent: Decimal, most: Decimal) -> Decimal:

@@ -76,6 +76,7 @@ def hire_model(plan: ModelPlan, clock: Clock, store: Store) -> Hired:
         warm_up=warm_up,
         close=let_go,
         detail=detail,
+        cost_of=lambda day: purse.told_of(OWNER, day),
         listen=lambda tell: setattr(thrifty, "on_tell", tell),
         by_model=True,
     )

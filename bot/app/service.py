@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import structlog
 
 from bot.app.analysis import Analysis, AnalysisPlan
+from bot.app.digests import DIGEST_LOOK_S, DailyDigest
 from bot.app.lights import lights_of
 from bot.app.people import OWNER, ensure_people
 from bot.app.preparing import READY_S, first, prepared
@@ -89,6 +90,7 @@ class Hired:
     close: Callable[[], Coroutine[None, None, None]] = _nothing
     detail: Callable[[], str] | None = None  # what /status shows of it; None: its name
     listen: Callable[[Callable[[Tell], None]], None] | None = None  # where it tells people
+    cost_of: Callable[[int], str] = lambda _day: ""  # what a UTC day's model cost, in words
     by_model: bool = False  # it can open without a strategy's signal
 
 
@@ -214,7 +216,7 @@ class Service:
             )
             engine.watch(self._shadows.observe)
             analyst_ears += [self._analysis.hear, self._shadows.hear]
-            await self._run_all(engine, world, hired, stop, began_s)
+            await self._run_all(store, engine, world, hired, stop, began_s)
         finally:
             await hired.close()
             await world.close()
@@ -235,6 +237,7 @@ class Service:
                 read_trade=Recorder.read_trade,
                 lights=lambda: self._lights(world, hired),
                 universe=lambda: self.watchlist.view(),
+                cost_of=hired.cost_of,
             ),
         )
         desk = reopened(desk, Timing().at_speed(self._clock.speed), self._clock.now_ms())
@@ -276,7 +279,13 @@ class Service:
         return engine
 
     async def _run_all(
-        self, engine: Engine, world: World, hired: Hired, stop: asyncio.Event, began_s: float
+        self,
+        store: Store,
+        engine: Engine,
+        world: World,
+        hired: Hired,
+        stop: asyncio.Event,
+        began_s: float,
     ) -> None:
         assert self.control is not None, "made with the engine"
         page = self._metrics(engine)
@@ -284,6 +293,10 @@ class Service:
         if record is not None:
             engine.watch(record.write)
         jobs = self._make_jobs(world, hired)
+        digests = DailyDigest(
+            store, clock=self._clock, ready=lambda: self._desk().ready, tell=self.control.tell_day
+        )
+        jobs.every("digest", DIGEST_LOOK_S, digests.tick)
         try:
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")

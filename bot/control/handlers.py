@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from bot.control import editor, scores
+from bot.control import digests, editor, scores
 from bot.control.approvals import CLOSABLE, Tap
 from bot.control.catalog import LANGUAGES, words
 from bot.control.html import Html, plain_text
@@ -187,6 +187,8 @@ COMMANDS: Final[tuple[Command, ...]] = tuple(
         ("risk", "BOT", mark("a bot's limits and what is used of them"), EVERYONE, _risk),
         ("shadow", "DAYS", mark("what each no was worth: people, adviser, memory"), EVERYONE,
          scores.shadows),
+        ("digest", "", mark("the UTC day so far: trades, fees, memory, shadows"), EVERYONE,
+         digests.digest),
         ("why", "TRADE", mark("a trade's whole record; without an id: the latest"), EVERYONE,
          _why),
         ("bot", "BOT FIELD VALUE", mark("a bot's configuration, or one field of it changed"),

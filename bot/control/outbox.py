@@ -188,6 +188,7 @@ class Outbox:
                     html=Html(str(body["html"])),
                     reply_slot=str(body["reply_slot"]),
                     priority=Priority(row.priority),
+                    silent=row.priority == Priority.LATER,
                     notice_id=row.id,
                 )
             )

@@ -3,7 +3,7 @@
 Must not know: any one command, any Telegram library.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,7 +31,10 @@ TRADERS: Final = (UserRole.OWNER, UserRole.TRADER)
 
 
 class TradeStore(ReportStore, ChainStore, Protocol):
-    """What /why and /shadow ask of the store."""
+    """What /why, /shadow and /digest ask of the store."""
+
+    async def recent_trades(self, user_id: str, limit: int) -> Sequence[TradeRow]:
+        """The newest trades, newest first."""
 
     async def trade(self, id_or_prefix: str, *, user_id: str | None = None) -> TradeRow | None:
         """The trade of that id or prefix."""
@@ -63,6 +66,7 @@ class World:
     look: Callable[[UserRow], Awaitable[Look]]
     read_trade: Callable[[str], Trade]  # a stored trade's text -> the trade
     universe: Callable[[], UniverseView | None]  # None: nobody chooses what is watched
+    cost_of: Callable[[int], str] = lambda _day: ""  # what a UTC day's model cost, in words
 
 
 Handler = Callable[[World, Said], Awaitable[View]]

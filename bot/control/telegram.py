@@ -19,7 +19,7 @@ from telegram import BotCommand, BotCommandScopeChat, Update
 from telegram.error import Conflict, InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationHandlerStop, TypeHandler
 
-from bot.control import editor, handlers
+from bot.control import digests, editor, handlers
 from bot.control.approvals import Cards, CardStore, CardWorld, slot_of
 from bot.control.catalog import LANGUAGES, words
 from bot.control.chat import Chat
@@ -94,6 +94,7 @@ class ControlWorld:
     read_trade: Callable[[str], Trade]
     lights: Callable[[], Sequence[Light]] = tuple
     universe: Callable[[], UniverseView | None] = lambda: None
+    cost_of: Callable[[int], str] = lambda _day: ""
 
 
 class TelegramControl:
@@ -163,6 +164,10 @@ class TelegramControl:
         self._redraw[trade.trade_id] = trade
         if not known:
             self._wish(lambda: self._redraw_newest(trade.trade_id))
+
+    async def tell_day(self, day: int) -> bool:
+        """Post a UTC day's digest to every reader; False when nobody has a chat."""
+        return await digests.tell(self._commands, self._readers, day)
 
     # ------------------------------------------------------------------------------ life
 
@@ -319,6 +324,7 @@ class TelegramControl:
             look=self._readers.look,
             read_trade=world.read_trade,
             universe=world.universe,
+            cost_of=world.cost_of,
         )
 
     # -------------------------------------------------------------------------- listening

@@ -148,3 +148,21 @@ async def test_a_budget_of_nothing_is_rules_only() -> None:
     purse = await purse_of(Note(), service="0")
     assert purse.step("u1") is Step.RULES
     assert await purse.reserve("u1", Decimal("0.001")) is None
+
+
+async def test_the_day_before_is_told_until_it_is_not_known() -> None:
+    """After midnight with the step it ended on, also over a restart; later only what is certain."""
+    note = Note()
+    day = note.now_ms // DAY_MS
+    assert (await purse_of(note)).told_of("u1", day - 1) == "0.00 of 1.00 USD that day"
+    await spend(await purse_of(note), Decimal("0.70"))
+    note.now_ms += DAY_MS
+    purse = await purse_of(note)
+    assert purse.told_of("u1", day) == "0.70 of 1.00 USD that day, fewer symbols"
+    assert purse.told_of("u1", day + 1) == "0.00 of 1.00 USD today"
+    await spend(purse, Decimal("0.10"))
+    await purse.close()
+    assert purse.told_of("u1", day) == "0.70 of 1.00 USD that day, fewer symbols"
+    assert (await purse_of(note)).told_of("u1", day) == ""
+    note.now_ms += 2 * DAY_MS
+    assert purse.told_of("u1", day + 2) == "0.00 of 1.00 USD that day"

@@ -126,6 +126,8 @@ PHRASES: Final = (
     mark("another instance runs"),
     mark("{spent} of {most} USD today, {step_words}"),
     mark("{spent} of {most} USD today"),
+    mark("{spent} of {most} USD that day, {step_words}"),
+    mark("{spent} of {most} USD that day"),
     mark("fewer symbols"),
     mark("cheaper model"),
     mark("rules only"),

@@ -15,6 +15,7 @@ from memory.scores import ENOUGH, Finding, Judge, Report, Score
 
 GROUP_MAX: Final = 8  # lines a judge
 MODELS_MAX: Final = 4
+BRIEF: Final = (Judge.PERSON, Judge.ADVISER, Judge.MEMORY, Judge.LIMIT)
 
 _TITLES: Final = {
     Judge.PERSON: mark("People who said no"),
@@ -54,6 +55,17 @@ def shadow(look: Look, report: Report, days: int) -> Html:
     ]
     shown = [_calibration(look, one) for one in report.calibrations[:MODELS_MAX]]
     return cut(join([join([title, _open(look, report), intro]), *groups, *shown], "\n\n"))
+
+
+def brief(look: Look, report: Report) -> Html:
+    """A line a judge that a person can change: of each the name with the most signals."""
+    lines = []
+    for judge in BRIEF:
+        score = next((s for s in report.scores if s.judge is judge), None)
+        if score is not None:
+            title = look.words.label(_TITLES[judge])
+            lines.append(join([title, _score(look, score)], " "))
+    return join([bold(look.words.label("Shadows")), *lines]) if lines else NOTHING
 
 
 def _open(look: Look, report: Report) -> Html:
