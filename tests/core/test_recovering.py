@@ -164,3 +164,35 @@ def test_the_stream_that_opens_at_a_start_did_not_come_back() -> None:
     case.feed(StreamRestored())
     assert "stream_restored" not in case.told()
     assert case.desk.stream_ok
+
+
+def test_a_close_that_never_left_gets_a_second_beside_it() -> None:
+    """Beyond its stop, closed at market, killed before that left: it is not held for six seconds.
+
+    One more is enough while nobody knows of the first, and the trade waits for the word on both.
+    """
+    case = Case().to_bare()
+    case.refuse(case.latest(Role.STOP), -2021)
+    first = case.latest(Role.CLOSE)
+    assert case.phase is Phase.CLOSING
+    killed(case).snapshot(position=quantity_of(case))
+    (second,) = case.placed(Role.CLOSE)
+    assert (second.attempt, second.reduce_only) == (1, True)
+    case.wait(TIMING.ask_after_ms).missing(first).missing(second)
+    assert not case.placed(Role.CLOSE), "two that may be on their way are enough"
+    case.finish(second).see(0)
+    assert case.phase is Phase.CLOSING
+    assert order_state(case, first) is OrderState.UNKNOWN
+    assert len(case.ever_placed(Role.CLOSE)) == 2
+
+
+def test_a_close_refused_beside_a_silent_one_waits_for_that_one() -> None:
+    """The first was only slow and closed everything: the second finds nothing to reduce."""
+    case = Case().to_bare()
+    case.refuse(case.latest(Role.STOP), -2021)
+    first = case.latest(Role.CLOSE)
+    killed(case).snapshot(position=quantity_of(case))
+    case.refuse(case.latest(Role.CLOSE), -2022)
+    assert not case.placed(Role.CLOSE)
+    case.finish(first).see(0)
+    assert len(case.ever_placed(Role.CLOSE)) == 2

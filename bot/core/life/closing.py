@@ -11,7 +11,7 @@ from bot.core.life.draft import Draft, text_of
 from bot.core.life.facts import booked, fills_missing, held, is_book_known, is_flat, is_turned, seen
 from bot.core.life.refusals import TRY_AGAIN
 from bot.core.messages import AskFunding, Level, Tell
-from bot.core.trade import Order, OrderState, Outcome, Phase, Role, Trade
+from bot.core.trade import UNHEARD, Order, OrderState, Outcome, Phase, Role, Trade
 from data.model import ExitReason, FillCause, OrderKind
 from data.money import ZERO, floor_to
 
@@ -106,22 +106,10 @@ def _reduce(draft: Draft) -> None:
         if o.role is not Role.ENTRY
         and (o.state is OrderState.TRIGGERED or (o.role is Role.CLOSE and not o.is_over))
     ]
-    if working:
+    if working and not _is_silent(draft, working):
         draft.set(close_at_ms=None)
         return
-    last = trade.latest(Role.CLOSE)
-    if trade.close_at_ms is not None and draft.now_ms < trade.close_at_ms:
-        return
-    if last is not None and trade.close_at_ms is None and last.filled == ZERO:
-        # The last one came to nothing: find out why before the next.
-        ask_position(draft)
-        ask_fills(draft)
-        doublings = min(len(trade.of_role(Role.CLOSE)) - 1, 5)
-        pause_ms = draft.timing.close_again_ms * 2**doublings
-        draft.set(close_at_ms=draft.now_ms + pause_ms)
-        _tell_refused(draft, last)
-        if last.refusal_code not in TRY_AGAIN:
-            _clear_exits(draft)
+    if not working and _pauses(draft):
         return
     draft.set(close_at_ms=None)
     _forget_refused(draft)
@@ -133,6 +121,39 @@ def _reduce(draft: Draft) -> None:
         quantity=_piece(draft.trade),
         reduce_only=True,
     )
+
+
+def _is_silent(draft: Draft, working: list[Order]) -> bool:
+    """Whether all that works is one close nobody answered for, looked for in vain since.
+
+    A second one goes out beside it, as with a stop (docs/decisions/0013): the position may have no
+    stop any more, and closes only reduce. The trade does not end before both are known.
+    """
+    order = working[0]
+    looked = order.unfound_ms >= order.sent_ms + draft.timing.ask_after_ms
+    shown = draft.trade.position_seen_ms > order.sent_ms
+    newest = order is draft.trade.latest(Role.CLOSE) and len(working) == 1
+    return newest and order.state in UNHEARD and looked and shown
+
+
+def _pauses(draft: Draft) -> bool:
+    """Whether the next close has to wait, because the last one came to nothing."""
+    trade = draft.trade
+    last = trade.latest(Role.CLOSE)
+    if trade.close_at_ms is not None and draft.now_ms < trade.close_at_ms:
+        return True
+    if last is None or trade.close_at_ms is not None or last.filled != ZERO:
+        return False
+    # Find out why before the next.
+    ask_position(draft)
+    ask_fills(draft)
+    doublings = min(len(trade.of_role(Role.CLOSE)) - 1, 5)
+    pause_ms = draft.timing.close_again_ms * 2**doublings
+    draft.set(close_at_ms=draft.now_ms + pause_ms)
+    _tell_refused(draft, last)
+    if last.refusal_code not in TRY_AGAIN:
+        _clear_exits(draft)
+    return True
 
 
 def _tell_refused(draft: Draft, last: Order) -> None:
