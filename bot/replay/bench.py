@@ -12,8 +12,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from bot.replay import (
     bench_wire,
     sim,
 )
+from bot.replay.bench_child import child
 from bot.shell.bar_queue import SLICE_S
 from bot.shell.clock import wall_monotonic_s
 from bot.shell.log import configure
@@ -315,21 +316,9 @@ def main(names: tuple[str, ...], as_json: bool) -> int:
     return 0 if all(one.ok for one in figures) else 1
 
 
-@contextmanager
-def exchange_sandbox(*more: str) -> Iterator[dict[str, Any]]:
+def exchange_sandbox(*more: str) -> AbstractContextManager[dict[str, Any]]:
     """The pretend exchange in a process of its own; its ready line as a dict."""
-    command = [sys.executable, "-m", "bot", "sandbox", "exchange", "--port", "0", *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the pretend exchange did not start"
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        if process.stdout is not None:
-            process.stdout.close()
+    return child("bot", "sandbox", "exchange", "--port", "0", *more)
 
 
 def _until_ready_s(ready: dict[str, Any]) -> float:

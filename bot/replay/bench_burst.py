@@ -6,13 +6,9 @@ says yes at once and nobody is asked. Must not know: how the result is shown.
 """
 
 import asyncio
-import json
 import random
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +26,7 @@ from bot.core.messages import (
 from bot.core.presets import ApprovalMode, BotConfig
 from bot.core.strategies.window import Bars, Context
 from bot.core.trade import Role
+from bot.replay.bench_child import child
 from bot.replay.bench_protect import ACCOUNT, USER, Nobody, Yes, add_people, question_of
 from bot.shell import process
 from bot.shell.analyst import Analyst
@@ -226,7 +223,10 @@ class _Bench:
 async def measure() -> BurstReport:
     """Every round, and after it all the floor."""
     process.settle()
-    with tempfile.TemporaryDirectory() as folder, _peer() as ready:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        child("bot.sandbox.burst_peer", "--symbols", str(BARS)) as ready,
+    ):
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         try:
             await add_people(store)
@@ -293,19 +293,3 @@ def _config() -> BotConfig:
         drift_bps_max=Decimal(500),
         memory_off=RULE_IDS,
     )
-
-
-@contextmanager
-def _peer() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "bot.sandbox.burst_peer", "--symbols", str(BARS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the peer did not start"
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        if process.stdout is not None:
-            process.stdout.close()

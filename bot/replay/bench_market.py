@@ -14,14 +14,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from bot.replay.bench_child import child
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.log import configure
 from bot.shell.process import cpu_s, rss_mb, rss_mb_peak
@@ -178,21 +179,9 @@ def measure_memory(symbols: int) -> float:
             process.wait(timeout=30)
 
 
-@contextmanager
-def peer(symbols: int, speed: float = 1.0) -> Iterator[dict[str, Any]]:
+def peer(symbols: int, speed: float = 1.0) -> AbstractContextManager[dict[str, Any]]:
     """The pretend market of so many symbols; its ready line as a dict."""
-    command = [sys.executable, "-m", "bot.sandbox.bench_market", str(symbols), str(speed)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the peer did not start"
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        if process.stdout is not None:
-            process.stdout.close()
+    return child("bot.sandbox.bench_market", str(symbols), str(speed))
 
 
 @asynccontextmanager

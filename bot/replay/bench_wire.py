@@ -9,12 +9,10 @@ import json
 import random
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,11 +24,12 @@ from yarl import URL
 from bot.core.desk_state import Desk
 from bot.core.messages import OrderReported, PlaceOrder, StreamLost
 from bot.core.trade import Order, Role
+from bot.replay.bench_child import child
 from bot.replay.bench_protect import ACCOUNT, USER, Nobody, Yes, add_people
 from bot.sandbox.bench_peer import EVENTS_OF_FIVE
 from bot.shell.clock import SystemClock, wall_monotonic_s, wall_sleep_s
 from bot.shell.engine import Engine
-from bot.shell.process import rss_mb_peak, settle
+from bot.shell.process import rss_mb, rss_mb_peak, settle
 from bot.shell.recorder import Recorder
 from bot.shell.steps import Ports, StepRecord
 from bot.venue.gateway import Gateway, GatewayOptions
@@ -93,7 +92,7 @@ class PostReport:
 
 async def measure_post() -> PostReport:
     """A signed order through our client and through a bare session, block by block."""
-    with _peer() as ready:
+    with child("bot.sandbox.bench_peer") as ready:
         async with open_session() as session, aiohttp.ClientSession() as bare:
             rest = _client(ready, session, SystemClock())
             gateway = Gateway(
@@ -118,7 +117,7 @@ async def measure_post() -> PostReport:
 async def measure_storm() -> StormReport:
     """Five thousand frames a second for ten seconds, through gateway, engine and journal."""
     settle()
-    with tempfile.TemporaryDirectory() as folder, _peer() as ready:
+    with tempfile.TemporaryDirectory() as folder, child("bot.sandbox.bench_peer") as ready:
         store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         try:
             await add_people(store)
@@ -223,7 +222,7 @@ class _Service:
         while not self.engine.desk.ready:
             await wall_sleep_s(0.01)
         self.applied.clear()
-        before_mb = _rss_mb()
+        before_mb = rss_mb()
         self.frames, self.pause_s_max, self._beat_s = 0, 0.0, wall_monotonic_s()
         url = f"{base_url}/storm?rate={STORM_RATE}&seconds={STORM_S}"
         async with self._session.post(url) as response:
@@ -300,24 +299,3 @@ def _client(
         dice=random.Random(1),
         credentials=Credentials(api_key=SECRET, signer=HmacSigner(SECRET)),
     )
-
-
-def _rss_mb() -> float:
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * resource.getpagesize() / KB / KB
-
-
-@contextmanager
-def _peer() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "bot.sandbox.bench_peer"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the peer did not start"
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        if process.stdout is not None:
-            process.stdout.close()
